@@ -1,0 +1,6 @@
+//! The data plane: machines that decide, and actors that act on what they decided.
+
+pub mod machine;
+pub mod sink;
+pub mod source;
+pub mod store;

@@ -1,0 +1,3 @@
+//! What decides: no clock, no I/O, no `async`. Every rule of the join lives under here.
+
+pub mod fields;

@@ -1,0 +1,4 @@
+//! What every part of Throughline says in the same words: checked types, the log's contract, generated messages.
+
+pub mod log;
+pub mod types;

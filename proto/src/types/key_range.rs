@@ -1,0 +1,74 @@
+//! A piece of the key space.
+
+use std::fmt;
+
+/// A half-open, never empty interval of 64-bit key hashes.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct KeyRange {
+    start: u64,
+    /// One past the last hash; 0 stands for 2^64.
+    end: u64,
+}
+
+impl KeyRange {
+    /// Every key.
+    pub const FULL: Self = Self { start: 0, end: 0 };
+
+    /// The range `start..end`, or `None` where that would be empty. An `end` of 0 is 2^64.
+    #[must_use]
+    pub const fn new(start: u64, end: u64) -> Option<Self> {
+        if end == 0 || start < end { Some(Self { start, end }) } else { None }
+    }
+
+    /// `count` ranges of equal size (to one hash) that cover every key, in order.
+    pub fn divide(count: std::num::NonZeroU16) -> impl Iterator<Item = Self> {
+        let count = u128::from(count.get());
+        let bound = move |i: u128| ((i << 64) / count) as u64;
+        (0..count).map(move |i| Self { start: bound(i), end: bound(i + 1) })
+    }
+
+    /// The least hash in the range.
+    #[must_use]
+    pub const fn start(self) -> u64 {
+        self.start
+    }
+
+    /// One past the greatest hash; 0 stands for 2^64.
+    #[must_use]
+    pub const fn end(self) -> u64 {
+        self.end
+    }
+
+    /// Whether `hash` lies in the range.
+    #[must_use]
+    pub const fn contains(self, hash: u64) -> bool {
+        self.start <= hash && (self.end == 0 || hash < self.end)
+    }
+}
+
+impl fmt::Display for KeyRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}-{:016x}", self.start, self.end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU16;
+
+    use super::*;
+
+    #[test]
+    fn a_division_covers_every_hash_once() {
+        for count in [1, 2, 3, 16, 1000] {
+            let ranges: Vec<_> = KeyRange::divide(NonZeroU16::new(count).unwrap()).collect();
+            assert_eq!(ranges.len(), usize::from(count));
+            assert_eq!(ranges[0].start(), 0);
+            assert_eq!(ranges[ranges.len() - 1].end(), 0);
+            assert!(ranges.windows(2).all(|pair| pair[0].end() == pair[1].start()));
+            for hash in [0, 1, u64::MAX / 2, u64::MAX] {
+                assert_eq!(ranges.iter().filter(|range| range.contains(hash)).count(), 1);
+            }
+        }
+    }
+}
