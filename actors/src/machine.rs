@@ -1,3 +1,5 @@
 //! What decides: no clock, no I/O, no `async`. Every rule of the join lives under here.
 
 pub mod fields;
+pub mod result_field;
+pub mod scenario;
