@@ -1,1 +1,3 @@
-//! stub
+//! The one binary: configuration, roles, services, dashboard, telemetry, shutdown.
+
+pub mod config;
