@@ -11,6 +11,7 @@ mod listen;
 mod report;
 mod rules;
 mod scenario;
+pub mod schema;
 mod section;
 mod show;
 mod sinks;
