@@ -1,3 +1,6 @@
 //! What decides: no clock, no I/O, no `async`. Every rule of the join lives under here.
 
+pub mod aggregate;
 pub mod fields;
+pub mod partial;
+pub mod sketch;
