@@ -1,5 +1,6 @@
 //! The data plane: machines that decide, and actors that act on what they decided.
 
+pub mod journal;
 pub mod machine;
 pub mod sink;
 pub mod source;
