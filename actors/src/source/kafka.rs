@@ -18,6 +18,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+pub(crate) use self::events::{EndOfPartition, log, take_end};
 use self::events::{Events, Shared};
 use self::partition::Reading;
 use super::{Partition, Source, SourceError, Waker};
@@ -220,3 +221,6 @@ fn unreachable(brokers: &str, what: &str, fault: KafkaError) -> SourceError {
     };
     SourceError::Unreachable { what, source: fault.into() }
 }
+
+#[cfg(test)]
+mod tests;

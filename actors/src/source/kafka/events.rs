@@ -36,7 +36,7 @@ thread_local! {
 }
 
 /// The offset of the end of partition that the poll before told of; `None` where it could not be read.
-pub(super) fn take_end() -> Option<Offset> {
+pub(crate) fn take_end() -> Option<Offset> {
     END.take().map(Offset)
 }
 
@@ -190,6 +190,25 @@ impl ConsumerContext for Events {
     }
 }
 
+/// The context of a consumer that needs just to know where its partition ends.
+pub(crate) struct EndOfPartition;
+
+impl ClientContext for EndOfPartition {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
+            END.set(end_in(reason));
+        } else {
+            tracing::warn!(%error, reason, "kafka reports a fault");
+        }
+    }
+}
+
+impl ConsumerContext for EndOfPartition {}
+
 /// Passes the client's log on.
 pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
@@ -205,7 +224,7 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     }
 }
 
-/// The offset in "Fetch from broker 1 reached end of partition at offset 42 (HighwaterMark 42)".
+/// The offset in `Fetch from broker 1 reached end of partition at offset 42 (HighwaterMark 42)`.
 fn end_in(reason: &str) -> Option<u64> {
     let (_, rest) = reason.split_once("reached end of partition at offset ")?;
     rest.split(' ').next()?.parse().ok()
