@@ -170,27 +170,8 @@ impl Coordinator {
         }
 
         let by = Fence { by: joining.node.clone(), term };
-        let mut predecessors = Vec::new();
-        loop {
-            let mut assignments = Vec::new();
-            for order in self.orders(&member) {
-                match order {
-                    Order::Fence { member } => {
-                        let slot = self.end(&member, &by, nonces).await?;
-                        predecessors.push((member, slot));
-                    }
-                    Order::Assign { range, member, epoch } => {
-                        assignments.push(Assignment { range, member, epoch });
-                    }
-                    // Only of an owner that is not held dead; here that is nobody but us.
-                    Order::Release { .. } => {}
-                }
-            }
-            if assignments.is_empty() {
-                break;
-            }
-            self.append(Change::Assigned { assignments }, nonces).await?;
-        }
+        let predecessors = self.end_others(&member, &by, nonces).await?;
+        self.assign_all(&member, nonces).await?;
         info!(node = %member.node, %incarnation, %term, "node joined");
         Ok(self.membership(&member, joining, predecessors))
     }
@@ -219,6 +200,37 @@ impl Coordinator {
     fn outrun(&self) -> JoinError {
         let leader = self.table().leader().expect("the slot was lost to an entry, the first leads");
         JoinError::Outrun { by: leader.candidate.clone(), term: leader.term }
+    }
+
+    /// Ends every life but `member`, and says where.
+    async fn end_others(
+        &mut self,
+        member: &Member,
+        by: &Fence,
+        nonces: Nonces<'_>,
+    ) -> Result<Vec<(Member, Slot)>, JoinError> {
+        let mut ended = Vec::new();
+        for order in self.orders(member) {
+            match order {
+                Order::Fence { member } => {
+                    let slot = self.end(&member, by, nonces).await?;
+                    ended.push((member, slot));
+                }
+                // Decided again after the fences: what is given depends on them.
+                Order::Assign { .. } | Order::Release { .. } => {}
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Gives `member` all that nobody owns; after [`Self::end_others`] that is all.
+    async fn assign_all(&mut self, member: &Member, nonces: Nonces<'_>) -> Result<(), JoinError> {
+        let assignment = |order| match order {
+            Order::Assign { range, member, epoch } => Some(Assignment { range, member, epoch }),
+            Order::Fence { .. } | Order::Release { .. } => None,
+        };
+        let assignments = self.orders(member).into_iter().filter_map(assignment).collect();
+        self.append(Change::Assigned { assignments }, nonces).await
     }
 
     /// What is to be done so that `member` owns everything.

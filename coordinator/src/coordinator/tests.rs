@@ -182,7 +182,7 @@ fn who_loses_the_lead_while_it_joins_stops() {
     block_on(first.control.append(lead("a"), 10)).unwrap();
     block_on(first.control.append(joined("a", 1), 11)).unwrap();
     store.join("b", 1);
-    let outrun = block_on(first.append(super::divided(NonZeroU16::MIN), &mut nonces));
+    let outrun = block_on(first.append(divided(NonZeroU16::MIN), &mut nonces));
     let term = Term(2);
     let Err(JoinError::Outrun { by, term: theirs }) = outrun else { panic!("{outrun:?}") };
     assert_eq!((by, theirs), (node("b"), term));
