@@ -95,7 +95,10 @@ log.initial.task.delay.ms=1000
 log.segment.delete.delay.ms=1000
 log.cleaner.backoff.ms=500
 log.cleaner.dedupe.buffer.size=16777216
-controlled.shutdown.enable=false
+broker.heartbeat.interval.ms=300
+broker.session.timeout.ms=2000
+controller.quorum.election.timeout.ms=200
+controller.quorum.election.backoff.max.ms=200
 CONFIG
 }
 
