@@ -16,11 +16,17 @@ step() {
   printf '== %s: ok, %s s\n' "$name" $((SECONDS - from))
 }
 
+# The chart: clean with the least and with everything, and a plain refusal where the brokers are missing.
 charts() {
-  local helm
+  local helm chart=helm/throughline refusal
   helm="$(command -v helm || ls "${XDG_CACHE_HOME:-$HOME/.cache}/throughline/bin/helm" 2>/dev/null)" ||
     { echo "skipped: helm is not installed"; return 0; }
-  "$helm" lint --strict helm/throughline
+  for values in "$chart"/ci/*.yaml; do
+    "$helm" lint --quiet --strict "$chart" --values "$values" || return 1
+    "$helm" template name "$chart" --values "$values" >/dev/null || return 1
+  done
+  refusal="$("$helm" template name "$chart" 2>&1)" && { echo "rendered without brokers"; return 1; }
+  grep -q 'config.kafka.brokers is empty' <<<"$refusal" || { echo "$refusal"; return 1; }
 }
 
 tests() { cargo test --release --workspace --no-fail-fast 2>&1 | tee "$log"; }
