@@ -212,7 +212,7 @@ impl Node {
     /// Where the program has not been built, or cannot be started.
     pub fn start(folder: &Path, config_yaml: &str) -> anyhow::Result<Self> {
         let program = program()?;
-        let config = folder.join("cluster.yaml");
+        let config = folder.join("throughline.yaml");
         fs::write(&config, config_yaml).context("write the cluster file")?;
         let config = config.to_str().context("name the cluster file")?;
         let log = folder.join("node.log");
@@ -224,7 +224,7 @@ impl Node {
         &mut self.process
     }
 
-    /// Waits until the node answers `GET /healthz` at `port` with 200.
+    /// Waits until the node answers `GET /healthz` with 200 at `port`, the one of `listen.metrics`.
     ///
     /// # Errors
     ///

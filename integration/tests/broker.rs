@@ -1,5 +1,7 @@
 //! The broker that other tests stand on is a real one: it keeps, it crashes, it forgets what it is told to.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails its test")]
+
 use std::time::Duration;
 
 use integration::broker::Broker;

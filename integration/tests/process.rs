@@ -1,5 +1,7 @@
 //! The process harness does to real programs what it says: starts, waits, kills, freezes, and tells why one failed.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails its test")]
+
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -136,7 +138,7 @@ async fn an_http_answer_is_told_by_its_status() {
         let port = listener.local_addr().unwrap().port();
         let serve = async {
             let (mut stream, _) = listener.accept().await.unwrap();
-            stream.read(&mut [0; 1024]).await.unwrap();
+            assert_ne!(stream.read(&mut [0; 1024]).await.unwrap(), 0);
             stream.write_all(format!("HTTP/1.1 {status}\r\n\r\nbody").as_bytes()).await.unwrap();
         };
         let (answer, ()) = tokio::join!(get(port, "/healthz"), serve);
