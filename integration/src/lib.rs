@@ -1,1 +1,6 @@
-//! stub
+//! What tests stand on: a real Kafka broker, the real program as a process, and the rules that no compiler checks.
+
+pub mod broker;
+pub mod ports;
+pub mod process;
+pub mod tidy;

@@ -1,0 +1,42 @@
+# Everything that is done with this repository, a line each. `make` alone lists it.
+# One profile, one compiler, one target folder: so RocksDB and librdkafka are compiled once, also for a second clone.
+SHELL := /usr/bin/env bash
+export CC := clang
+export CXX := clang++
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/throughline/target
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+SCRIPTS := integration/scripts
+THROUGHLINE := $(CARGO_TARGET_DIR)/release/throughline
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test verify fix bench drill build setup
+
+help:    ## Say what there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+demo: build    ## Run one node on generated bank traffic, without Kafka
+	@$(THROUGHLINE) demo
+
+test:    ## Check and test everything, with a real Kafka broker; installs what it needs
+	@$(SCRIPTS)/test.sh
+
+verify: setup    ## Check format and lints; changes nothing
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+
+fix: setup    ## Mend what format and lints can mend by themselves
+	cargo fmt --all
+	cargo clippy --release --workspace --all-targets --fix --allow-dirty --allow-staged
+
+bench: build    ## Measure throughput on this machine
+	@cargo run --release --package integration --bin bench
+
+drill: build    ## Kill and restart the node under load, and check every record
+	@$(SCRIPTS)/setup.sh test
+	@cargo test --release --package integration --test drill -- --nocapture --test-threads=1
+
+build: setup    ## Compile the program
+	@cargo build --release --workspace
+
+setup:    ## Install what compiling needs, where it is missing
+	@$(SCRIPTS)/setup.sh build
