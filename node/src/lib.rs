@@ -1,1 +1,9 @@
-//! stub
+//! One node of Throughline: the API, the command line, metrics, and what starts and stops them.
+
+pub mod api;
+pub mod cli;
+pub mod endpoints;
+#[cfg(test)]
+mod fake;
+pub mod metrics;
+pub mod problem;
