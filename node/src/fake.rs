@@ -29,7 +29,6 @@ pub(crate) struct Fake {
     pub(crate) lost: u64,
     pub(crate) ranges: Option<NonZeroU16>,
     pub(crate) queries: Mutex<Vec<Query>>,
-    pub(crate) pulses: Mutex<Vec<Pulse>>,
 }
 
 pub(crate) fn source(leg: Leg, partition: i32) -> SourcePartition {
@@ -240,9 +239,6 @@ impl Backend for Fake {
     }
 
     fn pulse(&self) -> Reply<'_, Pulse> {
-        if let Some(pulse) = self.pulses.lock().pop() {
-            return self.reply(pulse);
-        }
         let progress = |&leg: &Leg| Progress {
             source: source(leg, 0),
             position: Offset(1000),

@@ -22,7 +22,9 @@ use tokio_util::task::TaskTracker;
 
 use self::exposition::Exposition;
 use crate::api::Calls;
-use crate::api::backend::{Backend, Counts, Health, Ledger, Progress, Pulse, RangeState};
+use crate::api::backend::{
+    Backend, Counts, Health, Ledger, Progress, Pulse, RangeState, Snapshot, SnapshotState,
+};
 use crate::problem::Problem;
 
 /// A client that sends no request header for so long is cut off.
@@ -73,7 +75,8 @@ impl Exporter {
             let count = ranges.iter().filter(|range| range.state == state).count();
             out.sample(&[("state", state.name())], count as u64);
         }
-        if let Some(newest) = snapshots.first() {
+        let whole = |snapshot: &&Snapshot| snapshot.state == SnapshotState::Done;
+        if let Some(newest) = snapshots.iter().find(whole) {
             out.family(&names::SNAPSHOT_LAST_SUCCESS);
             out.seconds(&[], newest.created_ms);
             out.family(&names::SNAPSHOT_BYTES);

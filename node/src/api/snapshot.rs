@@ -19,7 +19,8 @@ impl SnapshotService for Services {
         let ask = Ask { size: request.page_size, token: &request.page_token };
         self.answer(SERVICE, "ListSnapshots", async {
             let snapshots = self.backend.snapshots().await?;
-            let page = paged(snapshots, &ask, convert::snapshot, |snapshot| &snapshot.name)?;
+            let page =
+                paged(snapshots, &ask, |item| convert::snapshot(&item), |snapshot| &snapshot.name)?;
             Ok(v1::ListSnapshotsResponse {
                 as_of: Some(convert::as_of(&page.as_of)),
                 snapshots: page.value.items,
@@ -37,7 +38,7 @@ impl SnapshotService for Services {
             let answer = self.backend.create_snapshot(request.into_inner().request_id).await?;
             Ok(v1::CreateSnapshotResponse {
                 as_of: Some(convert::as_of(&answer.as_of)),
-                snapshot: Some(convert::snapshot(answer.value)),
+                snapshot: Some(convert::snapshot(&answer.value)),
                 operation: String::new(),
             })
         })

@@ -27,7 +27,7 @@ pub fn problem_of(status: &Status) -> Problem {
     let info = status.get_details_error_info().filter(|info| info.domain == DOMAIN);
     let Some(mut info) = info else {
         let code = Code::of_grpc(status.code());
-        return Problem::new(code, "the call failed", format!("{}", status.message()));
+        return Problem::new(code, "the call failed", status.message());
     };
     // A newer node may send a reason that this version doesn't know: the gRPC code still tells
     // how the command ends.

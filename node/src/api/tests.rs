@@ -170,3 +170,29 @@ async fn every_service_is_served_healthy_and_described() {
         assert_eq!(health.check(request).await.unwrap().into_inner().status, 1);
     }
 }
+
+#[tokio::test]
+async fn a_client_without_our_files_finds_the_services_by_reflection() {
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+    use tonic_reflection::pb::v1::{ServerReflectionRequest, ServiceResponse};
+
+    let (channel, _) = served(Fake::default()).await;
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut answers = ServerReflectionClient::new(channel)
+        .server_reflection_info(tokio_stream::once(request))
+        .await
+        .unwrap()
+        .into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response;
+    let Some(MessageResponse::ListServicesResponse(list)) = answer else { panic!("{answer:?}") };
+    let found: Vec<String> =
+        list.service.into_iter().map(|ServiceResponse { name }| name).collect();
+    for name in service_names() {
+        assert!(found.iter().any(|found| found == name), "{name} is not in {found:?}");
+    }
+}

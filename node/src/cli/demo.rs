@@ -13,6 +13,7 @@ use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use tokio_util::task::TaskTracker;
 
 use self::view::View;
@@ -25,12 +26,21 @@ use crate::problem::Exit;
 /// How often the picture is taken.
 const REFRESH: Duration = Duration::from_secs(1);
 
+/// How the demo tells what it does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Shown {
+    /// A picture that fills the terminal.
+    Live,
+    /// One line a second.
+    Lines,
+}
+
 /// What the demo is to be like.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Examples:
   throughline demo
   throughline demo --rate 20000 --seed 11
-  throughline demo --plain --for 60 > demo.log
+  throughline demo --view lines --for 60 > demo.log
 
 While it runs, ask it from a second terminal: throughline status")]
 pub struct Arguments {
@@ -52,9 +62,9 @@ pub struct Arguments {
     /// Leave the folder when it ends.
     #[arg(long)]
     pub keep: bool,
-    /// One line a second in place of the live view; always so where the output is no terminal.
-    #[arg(long)]
-    pub plain: bool,
+    /// A live view, or one line a second; lines always where the output is no terminal.
+    #[arg(long, value_enum, default_value_t = Shown::Live)]
+    pub view: Shown,
     /// End after so long, without being asked.
     #[arg(long = "for", value_name = "SECONDS")]
     pub seconds: Option<NonZeroU64>,
@@ -73,9 +83,12 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let running = parts.demo(&arguments).await?;
     let tasks = TaskTracker::new();
-    let open = endpoints::open(&running, &tasks).await?;
+    let open = match endpoints::open(&running, &tasks).await {
+        Ok(open) => open,
+        Err(problem) => return running.give_up(problem).await,
+    };
     let view = View::new(open.api, open.metrics);
-    let live = io.screen != Screen::None && !arguments.plain;
+    let live = io.screen != Screen::None && arguments.view == Shown::Live;
     let shown = if live {
         live::show(view, &*running.backend, &arguments, io.screen).await
     } else {

@@ -41,18 +41,36 @@ pub(super) fn span_ms(ms: u64) -> String {
     }
 }
 
-/// A share as a percentage; nothing of nothing is a dash.
-#[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
+/// How long something took that people wait for: three figures.
+pub(super) fn latency_ms(ms: u64) -> String {
+    match ms {
+        0..1000 => format!("{ms} ms"),
+        1000..60_000 => format!("{}.{:02} s", ms / 1000, ms % 1000 / 10),
+        60_000.. => span_ms(ms),
+    }
+}
+
+/// A share as a percentage; nothing of nothing is a dash, and a little is not nothing.
+#[expect(clippy::cast_precision_loss, reason = "two decimals are shown at most")]
 pub(super) fn percent(numerator: u64, denominator: u64) -> String {
     if denominator == 0 {
         return "–".to_owned();
     }
-    format!("{:.1} %", 100.0 * numerator as f64 / denominator as f64)
+    let percent = 100.0 * numerator as f64 / denominator as f64;
+    if numerator > 0 && percent < 1.0 {
+        return format!("{percent:.2} %");
+    }
+    format!("{percent:.1} %")
 }
 
 /// A message's length of time; a dash where it says none.
 pub(super) fn span(duration: Option<&Duration>) -> String {
     duration.map_or_else(|| "–".to_owned(), |duration| span_ms(duration_ms(duration)))
+}
+
+/// A message's waiting time; a dash where it says none.
+pub(super) fn latency(duration: Option<&Duration>) -> String {
+    duration.map_or_else(|| "–".to_owned(), |duration| latency_ms(duration_ms(duration)))
 }
 
 /// A message's time in UTC; a dash where it says none.
@@ -124,9 +142,24 @@ mod tests {
     }
 
     #[test]
+    fn waiting_times_have_three_figures() {
+        for (ms, text) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1254, "1.25 s"),
+            (59_999, "59.99 s"),
+            (60_000, "1 min 00 s"),
+        ] {
+            assert_eq!(latency_ms(ms), text);
+        }
+    }
+
+    #[test]
     fn a_share_of_nothing_is_a_dash() {
         assert_eq!(percent(0, 0), "–");
         assert_eq!(percent(1, 3), "33.3 %");
         assert_eq!(percent(3, 3), "100.0 %");
+        assert_eq!(percent(12, 24_022), "0.05 %");
+        assert_eq!(percent(0, 24_022), "0.0 %");
     }
 }

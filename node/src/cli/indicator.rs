@@ -155,9 +155,9 @@ fn figures_of(cell: &v1::Cell) -> Vec<String> {
     match &cell.durations {
         Some(durations) => vec![
             format::thousands(durations.count),
-            format::span(durations.p50.as_ref()),
-            format::span(durations.p95.as_ref()),
-            format::span(durations.max.as_ref()),
+            format::latency(durations.p50.as_ref()),
+            format::latency(durations.p95.as_ref()),
+            format::latency(durations.max.as_ref()),
         ],
         None => vec![
             format::percent(format::unsigned(cell.numerator), format::unsigned(cell.denominator)),

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use super::{DemoArguments, GenerateArguments, Io, RunArguments, VerifyArguments};
+use super::{DemoArguments, Failure, GenerateArguments, Io, RunArguments, VerifyArguments};
 use crate::api::backend::Backend;
-use crate::problem::Exit;
+use crate::problem::{Exit, Problem};
 
 /// What the commands need from the rest of the program. An error that holds a
 /// [`Problem`](crate::problem::Problem) is told as that, any other as a fault of ours.
@@ -64,6 +64,17 @@ pub struct Running {
     pub stop: CancellationToken,
     /// Done when it has stopped, asked or not: an error says why not asked.
     pub stopped: BoxFuture<'static, anyhow::Result<()>>,
+}
+
+impl Running {
+    /// Stops what was started when it is of no use because of `problem`.
+    pub(super) async fn give_up<T>(self, problem: Problem) -> Result<T, Failure> {
+        self.stop.cancel();
+        if let Err(error) = self.stopped.await {
+            tracing::warn!(%error, "stop node");
+        }
+        Err(problem.into())
+    }
 }
 
 impl fmt::Debug for Running {

@@ -29,7 +29,10 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let running = parts.run(&arguments).await?;
     let tasks = TaskTracker::new();
-    let open = endpoints::open(&running, &tasks).await?;
+    let open = match endpoints::open(&running, &tasks).await {
+        Ok(open) => open,
+        Err(problem) => return running.give_up(problem).await,
+    };
     for line in &running.started {
         io.remark(line)?;
     }

@@ -1,12 +1,12 @@
 //! Snapshots as messages.
 
 use proto::api::v1;
+use proto::types::RecordTime;
 
 use super::{as_of, count, duration_ms, record_time, small};
 use crate::api::backend::{Answer, Snapshot, SnapshotState, Verdict};
-use proto::types::RecordTime;
 
-pub(in crate::api) fn snapshot(snapshot: Snapshot) -> v1::Snapshot {
+pub(in crate::api) fn snapshot(snapshot: &Snapshot) -> v1::Snapshot {
     let state = match snapshot.state {
         SnapshotState::Running => "running",
         SnapshotState::Done => "done",
@@ -31,7 +31,7 @@ pub(in crate::api) fn verdict(answer: Answer<Verdict>) -> v1::VerifySnapshotResp
     });
     v1::VerifySnapshotResponse {
         faults: faults.collect(),
-        snapshot: Some(snapshot(answer.value.snapshot)),
+        snapshot: Some(snapshot(&answer.value.snapshot)),
         operation: String::new(),
         as_of: Some(as_of(&answer.as_of)),
     }

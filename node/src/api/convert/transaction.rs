@@ -30,7 +30,7 @@ pub(in crate::api) fn transaction(
     match answer.value {
         Transaction::Open { legs, missing, deadline } => Ok(v1::Transaction {
             state: State::Open.into(),
-            legs: legs.into_iter().map(leg).collect(),
+            legs: legs.iter().map(leg).collect(),
             missing: missing.into_iter().map(|leg| kind(leg).into()).collect(),
             deadline_time: Some(record_time(deadline)),
             ..message
@@ -42,7 +42,7 @@ pub(in crate::api) fn transaction(
             })?;
             Ok(v1::Transaction {
                 state: result_state(state).into(),
-                legs: legs.into_iter().map(leg).collect(),
+                legs: legs.iter().map(leg).collect(),
                 missing: missing.into_iter().map(|leg| kind(leg).into()).collect(),
                 duration: summary.duration_ms.map(signed_duration_ms),
                 result_code: summary.result_code.unwrap_or_default(),
@@ -80,7 +80,7 @@ fn signed_duration_ms(ms: i64) -> prost_types::Duration {
     prost_types::Duration { seconds: -size.seconds, nanos: -size.nanos }
 }
 
-fn leg(leg: SeenLeg) -> v1::Leg {
+fn leg(leg: &SeenLeg) -> v1::Leg {
     v1::Leg {
         kind: kind(leg.source.leg).into(),
         event_time: leg.event_time.map(event_time),

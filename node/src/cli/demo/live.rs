@@ -98,12 +98,12 @@ fn wish() -> std::io::Result<Option<Wish>> {
 
 fn meaning(key: KeyEvent) -> Wish {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
-    match key.code {
-        KeyCode::Char('c' | 'd') if control => Wish::Quit,
-        KeyCode::Char('q' | 'Q') | KeyCode::Esc => Wish::Quit,
-        KeyCode::Char(' ') => Wish::Pause,
-        _ => Wish::Nothing,
+    if control && matches!(key.code, KeyCode::Char('c' | 'd'))
+        || matches!(key.code, KeyCode::Char('q' | 'Q') | KeyCode::Esc)
+    {
+        return Wish::Quit;
     }
+    if key.code == KeyCode::Char(' ') { Wish::Pause } else { Wish::Nothing }
 }
 
 #[cfg(test)]

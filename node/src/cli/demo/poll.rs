@@ -1,7 +1,7 @@
 //! Asks the backend for all that the live view shows.
 
 use crate::api::backend::{AsOf, Backend, Cell, Cluster, Figure, Ledger, Pulse, Query, Range};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// One picture of the node.
 #[derive(Clone, Debug)]
@@ -40,7 +40,12 @@ pub(super) async fn read(backend: &dyn Backend) -> Result<Reading, Problem> {
     let cluster = backend.cluster().await?;
     let mut channels = Vec::new();
     for indicator in ["duration", "transaction-success", "transaction-approval"] {
-        for cell in backend.query(by_channel(indicator)).await?.value {
+        let cells = match backend.query(by_channel(indicator)).await {
+            // A bank without that indicator still has all the rest to show.
+            Err(problem) if problem.code == Code::IndicatorNotFound => Vec::new(),
+            answer => answer?.value,
+        };
+        for cell in cells {
             fold(&mut channels, indicator, cell);
         }
     }

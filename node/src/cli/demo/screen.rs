@@ -1,6 +1,7 @@
 //! The picture: a pure function of the view, from top to bottom.
 
 mod channels;
+mod chart;
 mod palette;
 mod tiles;
 
@@ -16,13 +17,21 @@ use super::poll::Reading;
 use super::view::{View, clock};
 use crate::api::backend::{Health, Range, RangeState};
 
+/// From this height on there is room for the larger curve.
+const TALL: u16 = 28;
+
+fn is_tall(area: Rect) -> bool {
+    area.height >= TALL
+}
+
 /// Draws the whole picture.
 pub(super) fn render(view: &View, screen: Screen, frame: &mut Frame<'_>) {
     let palette = Palette::of(screen);
     let area = frame.area().inner(Margin { horizontal: 1, vertical: 0 });
-    let [header, tiles, table, ranges, footer] = Layout::vertical([
+    let [header, tiles, chart, table, ranges, footer] = Layout::vertical([
         Constraint::Length(2),
         Constraint::Length(6),
+        Constraint::Length(if is_tall(area) { 6 } else { 0 }),
         Constraint::Min(4),
         Constraint::Length(4),
         Constraint::Length(2),
@@ -36,6 +45,11 @@ pub(super) fn render(view: &View, screen: Screen, frame: &mut Frame<'_>) {
         return;
     };
     tiles::draw(view, reading, palette, tiles, frame);
+    if chart.height > 0 {
+        // One line below stays free.
+        let chart = Rect { height: chart.height - 1, ..chart };
+        chart::draw(&view.rates, palette, chart, frame);
+    }
     channels::draw(&reading.channels, palette, table, frame);
     draw_ranges(&reading.ranges, palette, ranges, frame);
 }

@@ -103,7 +103,7 @@ async fn a_missed_reading_keeps_the_picture_and_says_so() {
 #[tokio::test]
 async fn more_ranges_than_room_end_in_an_ellipsis_and_no_size_is_too_small() {
     let mut view = view().await;
-    let ranges = std::num::NonZeroU16::new(4000);
+    let ranges = NonZeroU16::new(4000);
     view.take(Duration::from_secs(31), reading(Fake { ranges, ..Fake::default() }).await);
     let drawn_wide = drawn(&view, (80, 24));
     assert!(drawn_wide.contains("3999 serving  1 unowned"), "{drawn_wide}");

@@ -128,7 +128,7 @@ pub(super) fn clock(elapsed: Duration) -> String {
 
 fn per_second(before: u64, now: u64, span: Duration) -> u64 {
     let (rise, ms) = (u128::from(now.saturating_sub(before)), span.as_millis());
-    if ms == 0 { 0 } else { u64::try_from(rise * 1000 / ms).unwrap_or(u64::MAX) }
+    (rise * 1000).checked_div(ms).map_or(0, |rate| u64::try_from(rate).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -9,13 +9,13 @@ use super::Palette;
 use crate::cli::demo::poll::{Channel, Rate};
 use crate::cli::format;
 
-const BAR: usize = 16;
+const BAR: u16 = 16;
 
 pub(super) fn draw(channels: &[Channel], palette: Palette, area: Rect, frame: &mut Frame<'_>) {
     let widths = [
         Constraint::Min(12),
         Constraint::Length(10),
-        Constraint::Length(BAR as u16),
+        Constraint::Length(BAR),
         Constraint::Length(9),
         Constraint::Length(9),
         Constraint::Length(9),
@@ -34,7 +34,7 @@ pub(super) fn draw(channels: &[Channel], palette: Palette, area: Rect, frame: &m
 }
 
 fn row(channel: &Channel, most: u64, palette: Palette) -> Row<'static> {
-    let time = |time_ms: Option<u64>| time_ms.map_or_else(|| "–".to_owned(), format::span_ms);
+    let time = |time_ms: Option<u64>| time_ms.map_or_else(|| "–".to_owned(), format::latency_ms);
     Row::new([
         Cell::from(channel.name.clone()).style(palette.strong),
         right(&format::thousands(count(channel))),
@@ -59,9 +59,9 @@ fn rate(rate: Option<Rate>) -> String {
 /// A bar in eighths of a character; whoever counted anything at all gets one.
 fn bar(count: u64, most: u64) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let whole = (BAR as u128) * 8;
+    let whole = u128::from(BAR) * 8;
     let eighths = u128::from(count) * whole / u128::from(most.max(1));
-    let eighths = usize::try_from(eighths.max(u128::from(count > 0))).unwrap_or(BAR * 8);
+    let eighths = usize::try_from(eighths.max(u128::from(count > 0))).unwrap_or(0);
     format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
 }
 
@@ -77,8 +77,8 @@ mod tests {
     fn a_bar_is_full_at_the_greatest_and_visible_at_one() {
         assert_eq!(bar(0, 100), "");
         assert_eq!(bar(1, 1_000_000), "▏");
-        assert_eq!(bar(100, 100), "█".repeat(BAR));
-        assert_eq!(bar(50, 100), "█".repeat(BAR / 2));
+        assert_eq!(bar(100, 100), "█".repeat(BAR.into()));
+        assert_eq!(bar(50, 100), "█".repeat(usize::from(BAR / 2)));
         assert_eq!(bar(0, 0), "");
     }
 }

@@ -40,7 +40,11 @@ pub(super) fn draw(
     ])
     .spacing(2)
     .split(tiles);
-    let all = tiles_of(view, reading, palette, places[0].width.into());
+    let mut all = tiles_of(view, reading, palette, places[1].width.into());
+    if !super::is_tall(frame.area()) {
+        // There is no room for the larger curve.
+        all[0].below[0] = curve(&view.rates, places[0].width.into());
+    }
     for (tile, place) in all.into_iter().zip(places.iter()) {
         let [first, second] = tile.below;
         let text = vec![
@@ -67,13 +71,16 @@ fn tiles_of(view: &View, reading: &Reading, palette: Palette, width: usize) -> [
             name: "TRANSACTIONS/S",
             figure: rate,
             style: palette.strong,
-            below: [curve(&view.rates, width), format!("{} so far", format::thousands(seen))],
+            below: [
+                format::bytes(view.bytes_per_second) + "/s",
+                format!("{} so far", format::thousands(seen)),
+            ],
         },
         Tile {
             name: "OPEN",
             figure: format::thousands(pulse.open),
             style: palette.strong,
-            below: [curve(&view.open, width * 4 / 5), "wait for a leg".to_owned()],
+            below: [curve(&view.open, width), "wait for a leg".to_owned()],
         },
         Tile {
             name: "INCOMPLETE",
