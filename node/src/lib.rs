@@ -9,3 +9,5 @@ pub mod endpoints;
 mod fake;
 pub mod metrics;
 pub mod problem;
+//! The node: everything of the `throughline` binary that tests and other crates may want to call.
+pub mod workload;
