@@ -1,5 +1,7 @@
 //! A slot is won or lost whatever answers get lost, and a log that cannot be trusted is refused.
 
+use std::collections::VecDeque;
+
 use futures::executor::block_on;
 
 use super::*;
@@ -9,11 +11,11 @@ use crate::testing::memory_log::{Fault, MemoryLog};
 
 /// A log whose next creations meet `creations`, and whose next reads meet `reads`.
 fn faulty(log: &MemoryLog, creations: &[Fault], reads: &[Fault]) {
-    let mut creations = creations.to_vec().into_iter();
-    let mut reads = reads.to_vec().into_iter();
+    let mut creations: VecDeque<_> = creations.iter().copied().collect();
+    let mut reads: VecDeque<_> = reads.iter().copied().collect();
     log.fail(Box::new(move |doing| match doing {
-        "create" => creations.next().unwrap_or_default(),
-        "read" => reads.next().unwrap_or_default(),
+        "create" => creations.pop_front().unwrap_or_default(),
+        "read" => reads.pop_front().unwrap_or_default(),
         _ => Fault::None,
     }));
 }
@@ -80,6 +82,7 @@ fn an_entry_that_arrives_after_it_was_given_up_is_found() {
     faulty(&log, &[], &[]);
     assert_eq!(append(&mut control, joined("a", 1), 3).unwrap(), Append::Lost(Slot(2)));
     assert!(control.table().standing(&member("a", 1)).is_some());
+    assert_eq!(control.leading(), None, "who loses a slot steps down, even to itself");
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn run(world: &Arc<World>) {
         if *left == 0 {
             continue;
         }
-        let dies = dice() % 200 == 0;
+        let dies = dice().is_multiple_of(200);
         if dies || life.as_mut().poll(&mut context) == Poll::Ready(()) {
             *life = start(process, dice());
             *left -= 1;

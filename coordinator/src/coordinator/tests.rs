@@ -99,7 +99,7 @@ fn a_node_that_starts_again_owns_its_ranges_anew_and_its_former_life_can_write_n
     assert_eq!(membership.warnings, []);
     let span = Span { member: former.clone(), epoch: Epoch::new(1), from: Slot(1), to: Slot(4) };
     for holding in &membership.holdings {
-        assert_eq!(holding.lineage, [span.clone()]);
+        assert_eq!(holding.lineage, std::slice::from_ref(&span));
     }
     assert_eq!(store.commit(&former, 4), Created::Exists);
     assert_eq!(store.commit(&member("a", 2), 1), Created::Won);
@@ -129,7 +129,7 @@ fn ranges_stay_as_they_are_whatever_is_configured_later() {
     assert_eq!(membership.holdings.len(), 4);
     let configured = NonZeroU16::new(16).unwrap();
     let warning = Warning::RangesDiffer { configured, standing: 4 };
-    assert_eq!(membership.warnings, [warning.clone()]);
+    assert_eq!(membership.warnings, std::slice::from_ref(&warning));
     assert!(warning.to_string().ends_with("it keeps 4"), "{warning}");
 }
 

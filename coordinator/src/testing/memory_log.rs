@@ -202,27 +202,40 @@ mod tests {
 
     use super::*;
 
-    /// What a creation answers under a fault, and what the slot holds at once and a while later.
-    fn check(fault: Fault, answer: Option<Created>, at_once: bool, later: bool) {
+    /// When a slot comes to be.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Made {
+        AtOnce,
+        Later,
+        Never,
+    }
+
+    fn check(fault: Fault, answer: Option<Created>, made: Made) {
         let mut faults = vec![fault];
-        let log =
-            MemoryLog::with_faults("log", Box::new(move |_| faults.pop().unwrap_or_default()));
-        let created = block_on(log.create(Slot(1), Bytes::from_static(b"object")));
-        assert_eq!(created.ok(), answer, "{fault:?}");
-        assert_eq!(log.content().contains_key(&Slot(1)), at_once, "{fault:?}");
+        let next = move |_| faults.pop().unwrap_or_default();
+        let log = MemoryLog::with_faults("log", Box::new(next));
+        let told = block_on(log.create(Slot(1), Bytes::from_static(b"object")));
+        assert_eq!(told.ok(), answer, "{fault:?}");
+        let at_once = log.content().contains_key(&Slot(1));
         for _ in 0..LATE {
             block_on(log.slots()).unwrap();
         }
-        assert_eq!(log.content().contains_key(&Slot(1)), later, "{fault:?}");
+        let later = log.content().contains_key(&Slot(1));
+        let found = match (at_once, later) {
+            (true, _) => Made::AtOnce,
+            (false, true) => Made::Later,
+            (false, false) => Made::Never,
+        };
+        assert_eq!(found, made, "{fault:?}");
     }
 
     #[test]
     fn each_fault_does_what_its_name_says() {
-        check(Fault::None, Some(Created::Won), true, true);
-        check(Fault::Refused, None, false, false);
-        check(Fault::AnswerLost, None, true, true);
-        check(Fault::Late, None, false, true);
-        check(Fault::SentTwice, Some(Created::Exists), true, true);
-        check(Fault::Phantom, Some(Created::Exists), false, false);
+        check(Fault::None, Some(Created::Won), Made::AtOnce);
+        check(Fault::Refused, None, Made::Never);
+        check(Fault::AnswerLost, None, Made::AtOnce);
+        check(Fault::Late, None, Made::Later);
+        check(Fault::SentTwice, Some(Created::Exists), Made::AtOnce);
+        check(Fault::Phantom, Some(Created::Exists), Made::Never);
     }
 }

@@ -84,6 +84,16 @@ proptest! {
     }
 
     #[test]
+    fn what_is_even_already_stays_whoever_has_the_remainder(
+        ranges in 0..60_usize, nodes in Just((0..9_usize).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let homes: Vec<_> = nodes.iter().copied().cycle().take(ranges).collect();
+        let even = facts(&[Condition::Serving; 9], &homes);
+        let placement = plan(&even);
+        prop_assert_eq!(moves(&even, &placement), []);
+    }
+
+    #[test]
     fn a_range_moves_only_from_a_node_that_has_too_many_or_may_have_none(facts in any_facts()) {
         let placement = plan(&facts);
         let serving = serving(&facts);
@@ -96,9 +106,11 @@ proptest! {
     }
 
     #[test]
-    fn a_node_that_comes_gets_its_share_and_nothing_else_moves(facts in any_facts()) {
+    fn a_node_that_comes_gets_its_share_and_nothing_else_moves(
+        facts in any_facts(), name in prop_oneof![Just("first"), Just("node-0"), Just("node-new")],
+    ) {
         let mut settled = settled(facts);
-        let new = node("node-new");
+        let new = node(name);
         settled.nodes.insert(new.clone(), Condition::Serving);
         // Where no node served, ranges may be homeless.
         let before = serving(&settled).len() > 1;

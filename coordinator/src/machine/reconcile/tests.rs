@@ -60,7 +60,7 @@ fn a_living_owner_is_asked_before_its_range_is_given_on() {
 fn who_is_held_dead_is_fenced_before_its_ranges_are_given_on() {
     let (a, b) = (member("a", 1), member("b", 1));
     let wanted = [(0, "b"), (1, "b")];
-    check(&two_nodes(), &[a.clone()], &wanted, &[fence(a)]);
+    check(&two_nodes(), std::slice::from_ref(&a), &wanted, &[fence(a.clone())]);
     let mut changes = two_nodes();
     changes.push(dead("a", 1, 4));
     check(&changes, &[], &wanted, &[assign(0, b.clone(), 2), assign(1, b, 2)]);

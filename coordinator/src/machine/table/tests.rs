@@ -25,7 +25,12 @@ fn check_refused(before: &[Change], change: Change, reason: Refused) {
 }
 
 /// The range's owner, epoch and lineage (member, epoch, from, to) after `changes`.
-fn check_range(changes: &[Change], owner: Tenure, epoch: u64, lineage: &[(Member, u64, u64, u64)]) {
+fn check_range(
+    changes: &[Change],
+    owner: &Tenure,
+    epoch: u64,
+    lineage: &[(Member, u64, u64, u64)],
+) {
     let table = table(changes);
     let range = table.range(RangeId(0)).unwrap();
     let spans = lineage.iter().map(|(member, epoch, from, to)| Span {
@@ -34,7 +39,7 @@ fn check_range(changes: &[Change], owner: Tenure, epoch: u64, lineage: &[(Member
         from: Slot(*from),
         to: Slot(*to),
     });
-    assert_eq!(range.tenure, owner);
+    assert_eq!(&range.tenure, owner);
     assert_eq!(range.epoch, Epoch::new(epoch));
     assert_eq!(table.lineage(RangeId(0)), spans.collect::<Vec<_>>());
 }
@@ -167,7 +172,7 @@ fn only_its_owner_releases_a_range_and_only_under_its_epoch() {
 
 #[test]
 fn a_new_range_has_no_owner_and_no_past() {
-    check_range(&[lead("a"), divided(1)], Tenure::Never, 0, &[]);
+    check_range(&[lead("a"), divided(1)], &Tenure::Never, 0, &[]);
 }
 
 #[test]
@@ -175,11 +180,11 @@ fn a_dead_owners_commits_are_the_ranges_past_up_to_the_fence() {
     let mut changes = two_ranges();
     changes.push(dead("a", 1, 5));
     let (a, b) = (member("a", 1), member("b", 1));
-    check_range(&changes, Tenure::Past(a.clone()), 1, &[(a.clone(), 1, 1, 5)]);
+    check_range(&changes, &Tenure::Past(a.clone()), 1, &[(a.clone(), 1, 1, 5)]);
     changes.push(assigned(&[(0, b.clone(), 2)]));
-    check_range(&changes, Tenure::Now(b.clone()), 2, &[(a.clone(), 1, 1, 5)]);
+    check_range(&changes, &Tenure::Now(b.clone()), 2, &[(a.clone(), 1, 1, 5)]);
     changes.push(dead("b", 1, 3));
-    check_range(&changes, Tenure::Past(b.clone()), 2, &[(a, 1, 1, 5), (b, 2, 1, 3)]);
+    check_range(&changes, &Tenure::Past(b.clone()), 2, &[(a, 1, 1, 5), (b, 2, 1, 3)]);
 }
 
 #[test]
@@ -187,13 +192,13 @@ fn a_range_that_comes_back_to_a_life_continues_above_what_it_had_there() {
     let (a, b) = (member("a", 1), member("b", 1));
     let mut changes = two_ranges();
     changes.push(released(a.clone(), &[(0, 1, 5)]));
-    check_range(&changes, Tenure::Past(a.clone()), 1, &[(a.clone(), 1, 1, 5)]);
+    check_range(&changes, &Tenure::Past(a.clone()), 1, &[(a.clone(), 1, 1, 5)]);
     changes.push(assigned(&[(0, b.clone(), 2)]));
     changes.push(released(b.clone(), &[(0, 2, 9)]));
     changes.push(assigned(&[(0, a.clone(), 3)]));
     changes.push(dead("a", 1, 8));
     let past = [(a.clone(), 1, 1, 5), (b, 2, 1, 9), (a.clone(), 3, 5, 8)];
-    check_range(&changes, Tenure::Past(a), 3, &past);
+    check_range(&changes, &Tenure::Past(a), 3, &past);
 }
 
 #[test]
@@ -204,12 +209,12 @@ fn an_owner_that_committed_nothing_leaves_no_past() {
         changes.push(joined("a", life + 1));
         changes.push(assigned(&[(0, member("a", life + 1), life + 1)]));
     }
-    check_range(&changes, Tenure::Now(member("a", 100)), 100, &[]);
+    check_range(&changes, &Tenure::Now(member("a", 100)), 100, &[]);
 }
 
 #[test]
 fn the_death_of_one_node_leaves_the_ranges_of_the_others() {
     let mut changes = two_ranges();
     changes.push(dead("b", 1, 1));
-    check_range(&changes, Tenure::Now(member("a", 1)), 1, &[]);
+    check_range(&changes, &Tenure::Now(member("a", 1)), 1, &[]);
 }
