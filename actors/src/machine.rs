@@ -1,8 +1,20 @@
 //! What decides: no clock, no I/O, no `async`. Every rule of the join lives under here.
 
 pub mod aggregate;
+pub mod block;
+pub mod codec;
+pub mod commit;
+pub mod contribution;
+pub mod deadlines;
+pub mod envelope;
 pub mod fields;
+pub mod ledger;
+pub mod mailbox;
 pub mod partial;
+pub mod positions;
+pub mod range;
 pub mod result_field;
 pub mod scenario;
 pub mod sketch;
+pub mod tombstones;
+pub mod transaction;

@@ -23,7 +23,7 @@ use super::{Row, Sink, SinkError};
 
 /// The files, in the order of [`Outlet`](super::Outlet).
 const NAMES: [&str; 4] =
-    ["transactions.jsonl", "late.jsonl", "conflicts.jsonl", "dead-letters.jsonl"];
+    ["throughline.transactions.jsonl", "throughline.late.jsonl", "throughline.conflicts.jsonl", "throughline.dead-letters.jsonl"];
 
 /// What counts as delivered.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -98,7 +98,7 @@ impl Sink for FileSink {
     }
 }
 
-/// Appends indicator cells to `indicators.jsonl`: the highest version of a key counts.
+/// Appends indicator cells to `throughline.indicators.jsonl`: the highest version of a key counts.
 #[derive(Debug)]
 pub struct FileUpserts {
     path: PathBuf,
@@ -110,7 +110,7 @@ impl FileUpserts {
     /// A writer into `folder`.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
-        Self { path: folder.join("indicators.jsonl"), file: None }
+        Self { path: folder.join("throughline.indicators.jsonl"), file: None }
     }
 
     /// Appends `rows`, each a key and a value; returns when they are durable.

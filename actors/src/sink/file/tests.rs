@@ -43,8 +43,8 @@ async fn rows_go_to_their_files_with_their_stamps() {
     sink.deliver(&rows).await.unwrap();
     sink.deliver(&[row(Outlet::Transactions, 2, 1)]).await.unwrap();
 
-    assert_eq!(numbers(&folder, "transactions.jsonl"), [1, 1]);
-    let line = fs::read_to_string(folder.path().join("dead-letters.jsonl")).unwrap();
+    assert_eq!(numbers(&folder, "throughline.transactions.jsonl"), [1, 1]);
+    let line = fs::read_to_string(folder.path().join("throughline.dead-letters.jsonl")).unwrap();
     let headers = json!({"range":"1","epoch":"3","sequence":"2","version":"1","error":"bad-id"});
     let expected = json!({"key": "t-2", "value": {"n": 2}, "headers": headers});
     assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), expected);
@@ -66,15 +66,15 @@ async fn a_delivery_that_reached_only_some_files_is_cut_and_made_again() {
 
     // As after a crash: one file has the delivery, one a part of it, and it was not yet named.
     fs::write(folder.path().join("delivered.json"), before).unwrap();
-    let late = folder.path().join("late.jsonl");
+    let late = folder.path().join("throughline.late.jsonl");
     let size = fs::metadata(&late).unwrap().len();
     OpenOptions::new().write(true).open(&late).unwrap().set_len(size - 5).unwrap();
 
     let mut sink = FileSink::new(folder.path());
     assert_eq!(sink.recover().await.unwrap(), [(RangeId(1), Sequence(2))]);
     sink.deliver(&next).await.unwrap();
-    assert_eq!(numbers(&folder, "transactions.jsonl"), [1, 4]);
-    assert_eq!(numbers(&folder, "late.jsonl"), [2, 3]);
+    assert_eq!(numbers(&folder, "throughline.transactions.jsonl"), [1, 4]);
+    assert_eq!(numbers(&folder, "throughline.late.jsonl"), [2, 3]);
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn rows_that_were_delivered_are_not_written_again() {
     sink.deliver(&[row(Outlet::Transactions, 1, 2), row(Outlet::Transactions, 1, 3)])
         .await
         .unwrap();
-    assert_eq!(numbers(&folder, "transactions.jsonl"), [1, 2, 3]);
+    assert_eq!(numbers(&folder, "throughline.transactions.jsonl"), [1, 2, 3]);
 }
 
 #[tokio::test]
@@ -97,18 +97,18 @@ async fn a_file_that_was_taken_away_begins_anew() {
     let mut sink = FileSink::new(folder.path());
     sink.recover().await.unwrap();
     sink.deliver(&[row(Outlet::Transactions, 1, 1)]).await.unwrap();
-    fs::remove_file(folder.path().join("transactions.jsonl")).unwrap();
+    fs::remove_file(folder.path().join("throughline.transactions.jsonl")).unwrap();
     assert_eq!(sink.recover().await.unwrap(), [(RangeId(1), Sequence(1))]);
     sink.deliver(&[row(Outlet::Transactions, 1, 2)]).await.unwrap();
-    assert_eq!(numbers(&folder, "transactions.jsonl"), [2]);
+    assert_eq!(numbers(&folder, "throughline.transactions.jsonl"), [2]);
     assert_eq!(sink.recover().await.unwrap(), [(RangeId(1), Sequence(2))]);
-    assert_eq!(numbers(&folder, "transactions.jsonl"), [2]);
+    assert_eq!(numbers(&folder, "throughline.transactions.jsonl"), [2]);
 }
 
 #[tokio::test]
 async fn a_torn_cell_is_cut_before_others_follow() {
     let folder = TempDir::new().unwrap();
-    let path = folder.path().join("indicators.jsonl");
+    let path = folder.path().join("throughline.indicators.jsonl");
     let cell = |n: u64| (Bytes::from("k"), Bytes::from(format!("{{\"n\":{n}}}")));
     FileUpserts::new(folder.path()).upsert(vec![cell(1), cell(2)]).await.unwrap();
     let size = fs::metadata(&path).unwrap().len();
@@ -116,5 +116,5 @@ async fn a_torn_cell_is_cut_before_others_follow() {
     let mut cells = FileUpserts::new(folder.path());
     cells.upsert(vec![cell(3)]).await.unwrap();
     cells.upsert(vec![cell(4)]).await.unwrap();
-    assert_eq!(numbers(&folder, "indicators.jsonl"), [1, 3, 4]);
+    assert_eq!(numbers(&folder, "throughline.indicators.jsonl"), [1, 3, 4]);
 }

@@ -1,0 +1,121 @@
+//! One node's engine: it restores the ranges, starts the actors, and stops when any of them fails.
+
+mod aggregators;
+mod links;
+mod query;
+mod restore;
+mod start;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::log::Log;
+use proto::types::{Epoch, Incarnation, KeyRange, NodeId, RangeId, Slot};
+use ractor::RpcReplyPort;
+
+pub use links::{Links, Shown};
+pub use query::{Cells, QueryError, TransactionFound};
+pub use restore::RestoreError;
+pub use start::{Engine, StartError};
+
+use crate::aggregator::Upserts;
+use crate::clock::Clock;
+use crate::machine::partial::layout::Layout;
+use crate::machine::range::Settings;
+use crate::machine::transaction::Rules;
+use crate::sink::Sink;
+use crate::source::Source;
+use crate::source::decode::Decoder;
+use crate::store::{Store, StoreError};
+
+/// Slots of a journal that hold a range's past.
+#[derive(Clone, Debug)]
+pub struct Past {
+    /// Whose journal it is.
+    pub incarnation: Incarnation,
+    /// The journal.
+    pub journal: Arc<dyn Log>,
+    /// The first slot.
+    pub from: Slot,
+    /// One past the last.
+    pub to: Slot,
+}
+
+/// A range that this node owns.
+#[derive(Clone, Debug)]
+pub struct Holding {
+    /// The range.
+    pub id: RangeId,
+    /// Its keys.
+    pub keys: KeyRange,
+    /// The epoch under which the node owns it.
+    pub epoch: Epoch,
+    /// Where its past is, oldest first.
+    pub past: Vec<Past>,
+}
+
+/// Local stores, one a range.
+pub trait Stores: Send + Sync + std::fmt::Debug {
+    /// Opens a range's store, empty where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; a corrupted store can be thrown away with [`Stores::destroy`].
+    fn open(&self, range: RangeId) -> Result<Box<dyn Store>, StoreError>;
+
+    /// Throws a range's store away.
+    ///
+    /// # Errors
+    ///
+    /// Where the disk fails.
+    fn destroy(&self, range: RangeId) -> Result<(), StoreError>;
+}
+
+/// Everything that an engine needs.
+pub struct Setup {
+    /// The node's name.
+    pub node: NodeId,
+    /// This life of the node.
+    pub incarnation: Incarnation,
+    /// Its journal, empty but for what this life writes.
+    pub journal: Arc<dyn Log>,
+    /// The ranges that it owns.
+    pub holdings: Vec<Holding>,
+    /// Their local stores.
+    pub stores: Box<dyn Stores>,
+    /// Where records come from.
+    pub source: Arc<dyn Source>,
+    /// A decoder for each leg.
+    pub decoders: Box<dyn Fn(proto::types::Leg) -> Decoder + Send + Sync>,
+    /// Where results go.
+    pub sink: Box<dyn Sink>,
+    /// Where the figures of a dimension go.
+    pub upserts: Box<dyn Fn() -> Box<dyn Upserts> + Send + Sync>,
+    /// By which rules transactions are decided.
+    pub rules: Arc<Rules>,
+    /// What the figures are called.
+    pub layout: Arc<Layout>,
+    /// What ranges keep, and for how long.
+    pub settings: Settings,
+    /// The least time between two commits.
+    pub commit_interval: Duration,
+    /// How far source partitions may be apart in record time.
+    pub alignment: Duration,
+    /// Bytes of results that may wait for the sink.
+    pub outbox_bytes: usize,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+impl std::fmt::Debug for Setup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Setup").field("node", &self.node).finish_non_exhaustive()
+    }
+}
+
+/// Answers a question; who asked may have gone meanwhile, and then nobody misses the answer.
+pub fn answer<T: Send + 'static>(reply: RpcReplyPort<T>, value: T) {
+    if !reply.is_closed() && reply.send(value).is_err() {
+        tracing::debug!("who asked has gone");
+    }
+}

@@ -1,0 +1,160 @@
+//! What the actors of one node share: counters, limits, the state of health, and the way to the aggregators.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use proto::types::{Offset, PartitionIndex, RangeId, Sequence};
+use ractor::ActorProcessingErr;
+
+use super::aggregators::Aggregators;
+use crate::machine::block::Block;
+use crate::machine::partial::Row;
+use crate::machine::positions::Position;
+
+/// Shared by the actors of a node. It decides nothing.
+#[derive(Debug)]
+pub struct Links {
+    aggregators: Aggregators,
+    outbox_limit: usize,
+    outbox: AtomicUsize,
+    commits: AtomicU64,
+    commit_bytes: AtomicU64,
+    trouble: Mutex<Option<String>>,
+    reads: Vec<Mutex<(Offset, Option<Offset>)>>,
+    committed: Mutex<Vec<(RangeId, Vec<Position>)>>,
+}
+
+/// What the counters show.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Shown {
+    /// Commits of this life of the node.
+    pub commits: u64,
+    /// Bytes that they wrote to the journal.
+    pub commit_bytes: u64,
+    /// Bytes of results that wait for the sink.
+    pub outbox_bytes: usize,
+    /// What is wrong at the moment; `None` where nothing is.
+    pub trouble: Option<String>,
+    /// For each source partition the next offset to be read, and its end where known.
+    pub reads: Vec<(Offset, Option<Offset>)>,
+}
+
+impl Links {
+    /// Links of a node with so many source partitions.
+    pub(super) fn new(aggregators: Aggregators, outbox_limit: usize, starts: &[Position]) -> Self {
+        Self {
+            aggregators,
+            outbox_limit,
+            outbox: AtomicUsize::new(0),
+            commits: AtomicU64::new(0),
+            commit_bytes: AtomicU64::new(0),
+            trouble: Mutex::new(None),
+            reads: starts.iter().map(|start| Mutex::new((start.offset, None))).collect(),
+            committed: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// A commit of a range is durable: its figures go to the aggregators (I5).
+    ///
+    /// # Errors
+    ///
+    /// Where an aggregator has died.
+    pub fn committed(&self, block: &Block) -> Result<(), ActorProcessingErr> {
+        {
+            let mut committed = self.committed.lock();
+            let positions = block.head.positions.clone();
+            match committed.iter_mut().find(|(range, _)| *range == block.range) {
+                Some((_, known)) => *known = positions,
+                None => committed.push((block.range, positions)),
+            }
+        }
+        let rows = block.partials.iter().map(|(key, value)| (key.clone(), value.clone()));
+        let rows = rows.map(|(key, value)| Row { key, value }).collect();
+        let before = block.rows.len() as u64;
+        let since = Sequence(block.head.sequence.0.saturating_sub(before));
+        self.aggregators.report(block, since, rows)
+    }
+
+    /// The position of each source partition below which everything is committed in every range.
+    #[must_use]
+    pub fn safe_positions(&self) -> Vec<(PartitionIndex, Offset)> {
+        let committed = self.committed.lock();
+        let count = u16::try_from(self.reads.len()).unwrap_or(u16::MAX);
+        (0..count)
+            .map(PartitionIndex)
+            .filter_map(|partition| {
+                let of = |(_, positions): &(RangeId, Vec<Position>)| {
+                    positions.get(partition.index()).map(|position| position.offset)
+                };
+                Some((partition, committed.iter().filter_map(of).min()?))
+            })
+            .collect()
+    }
+
+    /// How many ranges have committed anything in this life.
+    #[must_use]
+    pub fn committed_ranges(&self) -> usize {
+        self.committed.lock().len()
+    }
+
+    /// The aggregators of the dimensions.
+    #[must_use]
+    pub const fn aggregators(&self) -> &Aggregators {
+        &self.aggregators
+    }
+
+    /// A commit was written.
+    pub fn count_commit(&self, bytes: usize) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.commit_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// A reader has read up to `next`.
+    pub fn read(&self, partition: PartitionIndex, next: Offset, end: Option<Offset>) {
+        if let Some(read) = self.reads.get(partition.index()) {
+            *read.lock() = (next, end);
+        }
+    }
+
+    /// Bytes of results wait for the sink.
+    pub fn outbox_gave(&self, bytes: usize) {
+        self.outbox.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The sink took bytes of results.
+    pub fn outbox_took(&self, bytes: usize) {
+        self.outbox.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// I13: whether commits have to wait for the sink.
+    #[must_use]
+    pub fn outbox_is_full(&self) -> bool {
+        self.outbox.load(Ordering::Relaxed) > self.outbox_limit
+    }
+
+    /// Something does not work, and is being tried again.
+    pub fn degraded(&self, trouble: String) {
+        *self.trouble.lock() = Some(trouble);
+    }
+
+    /// What did not work works again.
+    pub fn recovered(&self) {
+        *self.trouble.lock() = None;
+    }
+
+    /// What the counters show now.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        Shown {
+            commits: self.commits.load(Ordering::Relaxed),
+            commit_bytes: self.commit_bytes.load(Ordering::Relaxed),
+            outbox_bytes: self.outbox.load(Ordering::Relaxed),
+            trouble: self.trouble.lock().clone(),
+            reads: self.reads.iter().map(|read| *read.lock()).collect(),
+        }
+    }
+}
+
+/// Links that several actors hold.
+pub type Shared = Arc<Links>;

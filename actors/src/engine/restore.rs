@@ -1,0 +1,313 @@
+//! A node's ranges come back: from their local stores, the journals behind them, and the sources for what is young.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proto::log::LogError;
+use proto::types::{Incarnation, PartitionIndex, RangeId, RecordTime, Sequence, Slot};
+use tracing::{info, warn};
+
+use super::{Holding, Setup};
+use crate::journal::object::{ObjectError, Sealed};
+use crate::machine::block::{Block, Place, References, Wanted};
+use crate::machine::codec::Reader;
+use crate::machine::envelope::take_record;
+use crate::machine::range::{Identity, LoadError, Range, Restored};
+use crate::reader::Router;
+use crate::sink::Row;
+use crate::source::{Limit, SourceError};
+use crate::store::{Store, StoreError};
+
+/// A range that can serve.
+#[derive(Debug)]
+pub struct Ready {
+    /// The range.
+    pub range: Range,
+    /// Its store.
+    pub store: Box<dyn Store>,
+    /// Where it stands.
+    pub place: Place,
+    /// Rows that were not known to be acknowledged.
+    pub rows: Vec<Row>,
+    /// For each slot with such rows the last sequence in it.
+    pub outbox: Vec<(Incarnation, Slot, Sequence)>,
+}
+
+/// Why ranges could not be restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The journal could not be read.
+    #[error("read the journal")]
+    Log(#[from] LogError),
+    /// I11: an object of the journal is refused.
+    #[error(
+        "journal {incarnation}, slot {slot}: {source}; nothing was changed. Put the object back from a copy, or \
+         restore a snapshot and start again"
+    )]
+    Object {
+        /// Whose journal.
+        incarnation: Incarnation,
+        /// Which slot.
+        slot: Slot,
+        /// What is wrong with it.
+        source: ObjectError,
+    },
+    /// I10: commits between what is there and what follows are gone.
+    #[error(
+        "range {range} has commits up to {have}, but the next in the journal is {found}: commits between them are \
+         gone. Restore a snapshot that has them"
+    )]
+    Gap {
+        /// The range.
+        range: RangeId,
+        /// The last commit that is there.
+        have: u64,
+        /// The next that was found.
+        found: u64,
+    },
+    /// A local store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A local store holds what no range has written.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A source does not give young legs again.
+    #[error("read young legs again")]
+    Source(#[from] SourceError),
+    /// A source had fewer of them than there were.
+    #[error(
+        "{missing} legs that range {range} keeps by reference are not in the source any more: its records have \
+         changed or were deleted"
+    )]
+    Lost {
+        /// The range.
+        range: RangeId,
+        /// How many.
+        missing: usize,
+    },
+}
+
+/// Bytes that one read of young legs takes at most.
+const READ: Limit = Limit { records: 1_000, bytes: 1 << 20 };
+/// How long a source is waited for while young legs are read again.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Restores every range of the node.
+///
+/// # Errors
+///
+/// [`RestoreError`]; nothing has been changed that a next attempt would miss.
+pub async fn restore(setup: &Setup) -> Result<Vec<Ready>, RestoreError> {
+    let mut opened = Vec::new();
+    for holding in &setup.holdings {
+        opened.push(open(setup, holding)?);
+    }
+    replay(setup, &mut opened).await?;
+    let mut young = Vec::new();
+    let mut references = References::default();
+    for (holding, one) in setup.holdings.iter().zip(opened) {
+        let shared = (Arc::clone(&setup.rules), Arc::clone(&setup.layout));
+        let loaded = Range::load(identity(holding), setup.settings.clone(), shared, &*one.store)?;
+        references.merge(loaded.references);
+        young.push((loaded.restored, one));
+    }
+    refill(setup, references, &mut young).await?;
+    let wall_ms = (setup.clock)();
+    let ready = |(restored, one): (Restored, Opened)| {
+        let missing = restored.missing();
+        let range = restored.range().identity().id;
+        if missing > 0 {
+            return Err(RestoreError::Lost { range, missing });
+        }
+        let range = restored.serve(wall_ms);
+        Ok(Ready { range, store: one.store, place: one.place, rows: one.rows, outbox: one.outbox })
+    };
+    young.into_iter().map(ready).collect()
+}
+
+fn identity(holding: &Holding) -> Identity {
+    Identity { id: holding.id, keys: holding.keys, epoch: holding.epoch }
+}
+
+struct Opened {
+    store: Box<dyn Store>,
+    place: Place,
+    commit: u64,
+    acknowledged: Sequence,
+    rows: Vec<Row>,
+    outbox: Vec<(Incarnation, Slot, Sequence)>,
+}
+
+/// Opens a range's store. One that does not verify, or stands on no journal of the range's past, is thrown
+/// away: the journal has everything that it had.
+fn open(setup: &Setup, holding: &Holding) -> Result<Opened, RestoreError> {
+    let head = match setup.stores.open(holding.id).and_then(|store| Ok((head(&*store)?, store))) {
+        Ok((head, store)) if stands(holding, head.as_ref().map(|it| it.0)) => Some((head, store)),
+        Ok(_) => {
+            warn!(range = %holding.id, "the local state is of another past, restoring from the journal");
+            None
+        }
+        Err(error @ StoreError::Corrupted { .. }) => {
+            warn!(range = %holding.id, %error, "the local state is thrown away, restoring from the journal");
+            None
+        }
+        Err(error @ (StoreError::Full { .. } | StoreError::Failed { .. })) => return Err(error.into()),
+    };
+    let (head, store) = match head {
+        Some(it) => it,
+        None => {
+            setup.stores.destroy(holding.id)?;
+            (None, setup.stores.open(holding.id)?)
+        }
+    };
+    let (place, commit, acknowledged) = head.unwrap_or_default();
+    Ok(Opened { store, place, commit, acknowledged, rows: Vec::new(), outbox: Vec::new() })
+}
+
+type Standing = (Place, u64, Sequence);
+
+fn head(store: &dyn Store) -> Result<Option<Standing>, StoreError> {
+    let corrupted = |detail: String| StoreError::Corrupted { doing: "read its head".to_owned(), detail };
+    let Some(row) = store.get(crate::store::Table::Head, &[])? else { return Ok(None) };
+    let mut reader = Reader::new(&row);
+    let place = Place::take(&mut reader).map_err(|it| corrupted(it.to_string()))?;
+    let head = crate::machine::block::Head::take(&mut reader).map_err(|it| corrupted(it.to_string()))?;
+    Ok(Some((place, head.commit, head.acknowledged)))
+}
+
+fn stands(holding: &Holding, place: Option<Place>) -> bool {
+    place.is_none_or(|place| {
+        let is_in = |past: &super::Past| {
+            past.incarnation == place.incarnation && place.slot >= past.from && place.slot < past.to
+        };
+        holding.past.iter().any(is_in)
+    })
+}
+
+/// Applies what the journals have beyond each store, and collects the rows that were not acknowledged.
+async fn replay(setup: &Setup, opened: &mut [Opened]) -> Result<(), RestoreError> {
+    let mut journals = BTreeMap::new();
+    for past in setup.holdings.iter().flat_map(|holding| &holding.past) {
+        journals.entry(past.incarnation).or_insert_with(|| Arc::clone(&past.journal));
+    }
+    let (mut objects, mut blocks) = (0u64, 0u64);
+    for (incarnation, journal) in journals {
+        for slot in journal.slots().await? {
+            if !is_needed(setup, opened, incarnation, slot) {
+                continue;
+            }
+            let Some(object) = journal.read(slot).await? else { continue };
+            let at = |source| RestoreError::Object { incarnation, slot, source };
+            let sealed = match Sealed::open(object) {
+                Ok(sealed) => sealed,
+                // The fence that ended this journal, or the claim of a slot.
+                Err(ObjectError::NoCommit) => continue,
+                Err(error) => return Err(at(error)),
+            };
+            objects += 1;
+            for (holding, one) in setup.holdings.iter().zip(&mut *opened) {
+                if let Some(block) = sealed.block(holding.id).map_err(at)? {
+                    one.follow(holding, incarnation, slot, block)?;
+                    blocks += 1;
+                }
+            }
+        }
+    }
+    info!(objects, blocks, "journals replayed");
+    Ok(())
+}
+
+fn is_needed(setup: &Setup, opened: &[Opened], incarnation: Incarnation, slot: Slot) -> bool {
+    setup.holdings.iter().zip(opened).any(|(holding, one)| {
+        let is_past = |past: &super::Past| {
+            past.incarnation == incarnation && slot >= past.from && slot < past.to
+        };
+        let outbox = (one.place.outbox_incarnation, one.place.outbox_slot);
+        let next = (one.place.incarnation, one.place.slot.next());
+        (incarnation, slot) >= outbox.min(next) && holding.past.iter().any(is_past)
+    })
+}
+
+impl Opened {
+    fn follow(
+        &mut self,
+        holding: &Holding,
+        incarnation: Incarnation,
+        slot: Slot,
+        mut block: Block,
+    ) -> Result<(), RestoreError> {
+        self.acknowledged = self.acknowledged.max(block.head.acknowledged);
+        let commit = block.head.commit;
+        let rows = std::mem::take(&mut block.rows);
+        let last = block.head.sequence;
+        if commit > self.commit {
+            if commit != self.commit + 1 {
+                let (range, have, found) = (holding.id, self.commit, commit);
+                return Err(RestoreError::Gap { range, have, found });
+            }
+            self.commit = commit;
+            let acknowledged = self.acknowledged;
+            self.outbox.retain(|&(_, _, last)| last > acknowledged);
+            let outbox = self.outbox.first().copied();
+            let (outbox_incarnation, outbox_slot) =
+                outbox.map_or((incarnation, slot), |(of, at, _)| (of, at));
+            self.place = Place { incarnation, slot, outbox_incarnation, outbox_slot };
+            self.store.apply(&block.changes(&self.place))?;
+        }
+        if !rows.is_empty() {
+            self.outbox.push((incarnation, slot, last));
+            self.rows.extend(rows);
+        }
+        let acknowledged = self.acknowledged;
+        self.rows.retain(|row| row.stamp.sequence > acknowledged);
+        self.outbox.retain(|&(_, _, last)| last > acknowledged);
+        Ok(())
+    }
+}
+
+/// Reads the legs again that are kept by reference.
+async fn refill(
+    setup: &Setup,
+    references: References,
+    young: &mut [(Restored, Opened)],
+) -> Result<(), RestoreError> {
+    for (partition, wanted) in references.sorted() {
+        read_again(setup, partition, &wanted, young).await?;
+    }
+    Ok(())
+}
+
+async fn read_again(
+    setup: &Setup,
+    index: PartitionIndex,
+    wanted: &Wanted,
+    young: &mut [(Restored, Opened)],
+) -> Result<(), RestoreError> {
+    let Some(name) = setup.source.partitions().get(index.index()).cloned() else { return Ok(()) };
+    let Some(last) = wanted.offsets.last() else { return Ok(()) };
+    let notify = Arc::new(tokio::sync::Notify::new());
+    let waker = Arc::clone(&notify);
+    let from = wanted.base.offset;
+    let mut partition = setup.source.open(index, from, Arc::new(move || waker.notify_one()))?;
+    let decoder = (setup.decoders)(name.leg);
+    let mut router = Router::single(index, name.clone(), decoder);
+    let (mut clock, now) = (wanted.base.clock, RecordTime((setup.clock)()));
+    loop {
+        let progress = partition.read(READ, &mut |record| router.take(&record, &mut clock, now))?;
+        let records = router.take_single();
+        let mut reader = Reader::new(&records);
+        while !reader.is_empty() {
+            let Ok((key, envelope)) = take_record(&mut reader) else { break };
+            let owner = young.iter_mut().find(|(it, _)| it.range().identity().keys.contains(key.hash()));
+            if let Some((restored, one)) = owner {
+                restored.refill(key, &envelope, &*one.store)?;
+            }
+        }
+        if progress.next > *last {
+            return Ok(());
+        }
+        if !progress.more && tokio::time::timeout(PATIENCE, notify.notified()).await.is_err() {
+            warn!(partition = %name, "source does not give young legs again, still waiting");
+        }
+    }
+}

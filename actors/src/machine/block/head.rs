@@ -1,0 +1,113 @@
+//! Where a range stands after a commit, and where that commit stands in the journal.
+
+use proto::types::{Epoch, Incarnation, Offset, RecordTime, Sequence, Slot};
+
+use super::super::codec::{Malformed, Reader, put_varint};
+use super::super::ledger::Counts;
+use super::super::positions::Position;
+
+/// A range's state but for its rows.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Head {
+    /// The epoch under which the range committed.
+    pub epoch: Epoch,
+    /// The number of the commit: one more than the last, whatever the epoch (I1).
+    pub commit: u64,
+    /// The sequence of the last row of output.
+    pub sequence: Sequence,
+    /// The last sequence that the sink had acknowledged when the commit closed.
+    pub acknowledged: Sequence,
+    /// The range's record clock.
+    pub clock: RecordTime,
+    /// The first commit whose references may still be needed.
+    pub live_from: u64,
+    /// The first bucket of tombstones that has not been dropped.
+    pub floor: u64,
+    /// How far each source partition has been applied.
+    pub positions: Vec<Position>,
+    /// What became of each source partition's records.
+    pub ledger: Vec<Counts>,
+}
+
+impl Head {
+    /// Appends the head to `out`.
+    pub fn put(&self, out: &mut Vec<u8>) {
+        let numbers = [
+            self.epoch.get(),
+            self.commit,
+            self.sequence.0,
+            self.acknowledged.0,
+            self.clock.0,
+            self.live_from,
+            self.floor,
+        ];
+        numbers.iter().for_each(|&number| put_varint(out, number));
+        super::put_list(out, &self.positions, |out, position| {
+            put_varint(out, position.offset.0);
+            put_varint(out, position.clock.0);
+        });
+        super::put_list(out, &self.ledger, |out, counts| counts.put(out));
+    }
+
+    /// The head at the front of `reader`.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] where there is none.
+    pub fn take(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let mut head = Self {
+            epoch: Epoch::new(reader.varint()?),
+            commit: reader.varint()?,
+            sequence: Sequence(reader.varint()?),
+            acknowledged: Sequence(reader.varint()?),
+            clock: RecordTime(reader.varint()?),
+            live_from: reader.varint()?,
+            floor: reader.varint()?,
+            ..Self::default()
+        };
+        for _ in 0..reader.number::<u16>()? {
+            let (offset, clock) = (Offset(reader.varint()?), RecordTime(reader.varint()?));
+            head.positions.push(Position { offset, clock });
+        }
+        for _ in 0..reader.number::<u16>()? {
+            head.ledger.push(Counts::take(reader)?);
+        }
+        Ok(head)
+    }
+}
+
+/// Where a range's commits stand in its node's journal.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Place {
+    /// The incarnation whose journal holds the commit.
+    pub incarnation: Incarnation,
+    /// The commit's slot in it.
+    pub slot: Slot,
+    /// The incarnation whose journal holds the first row that was not acknowledged.
+    pub outbox_incarnation: Incarnation,
+    /// That row's slot. Up to it every row of the range has been delivered.
+    pub outbox_slot: Slot,
+}
+
+impl Place {
+    /// Appends the place to `out`.
+    pub fn put(&self, out: &mut Vec<u8>) {
+        let (of, at) = (self.incarnation.0, self.slot.0);
+        let (outbox_of, outbox_at) = (self.outbox_incarnation.0, self.outbox_slot.0);
+        [of, at, outbox_of, outbox_at].iter().for_each(|&number| put_varint(out, number));
+    }
+
+    /// The place at the front of `reader`.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] where there is none.
+    pub fn take(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            incarnation: Incarnation(reader.varint()?),
+            slot: Slot(reader.varint()?),
+            outbox_incarnation: Incarnation(reader.varint()?),
+            outbox_slot: Slot(reader.varint()?),
+        })
+    }
+}

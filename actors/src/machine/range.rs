@@ -1,0 +1,336 @@
+//! The rules of one key range: which records count, what is open, what is due, what a commit holds.
+//!
+//! ```text
+//!   batch ──────┐                        ┌── activations: transactions to decide about
+//!   caught up ──┤──▶ Range::… ──▶ ───────┼── a block at each close: results, state and positions as one
+//!   decided ────┘                        └── nothing else leaves it
+//! ```
+//!
+//! The machine reads no clock and spawns nothing. It asks its store for mailboxes that have given up their
+//! bytes; a store that fails is the only thing that can stop it.
+
+mod arrive;
+mod boxes;
+mod close;
+mod decided;
+mod due;
+mod load;
+mod output;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proto::types::{
+    Epoch, KeyRange, Offset, PartitionIndex, RangeId, RecordTime, Sequence, TransactionKey,
+};
+
+pub use decided::Outcome;
+pub use load::{LoadError, Loaded, Restored};
+
+use super::block::References;
+use super::codec::Reader;
+use super::deadlines::Deadlines;
+use super::envelope::{Kind, take_record};
+use super::ledger::{Counts, Fate};
+use super::mailbox::Mailbox;
+use super::partial::Partials;
+use super::partial::layout::Layout;
+use super::positions::{Batch, Position, Positions, Refused};
+use super::tombstones::Tombstones;
+use super::transaction::{Activation, Rules};
+use crate::store::{Store, StoreError};
+use boxes::Boxes;
+use output::Output;
+
+/// How long what is kept. All times are of the record clock but for `young_ms`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// From a transaction's first leg to its deadline.
+    pub deadline_ms: u64,
+    /// From the deadline on, how long a leg that still comes corrects an incomplete transaction.
+    pub correction_ms: u64,
+    /// From the deadline on, how long duplicates of a complete transaction are recognised.
+    pub duplicates_ms: u64,
+    /// How long after the correction horizon a leg is recognised as late.
+    pub late_ms: u64,
+    /// How long a leg is kept by reference before its transaction is kept by value: of the wall.
+    pub young_ms: u64,
+    /// How long after its end a window of the event clock still takes figures.
+    pub figures_ms: u64,
+    /// Bytes of mailboxes that are held in memory (I13). Beyond, those that the store has give theirs up.
+    pub held_bytes: usize,
+    /// Transactions that may be under decision because of the clock at once: expiry is metered.
+    pub expiries: usize,
+}
+
+/// What an identity of a range consists of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Identity {
+    /// The range's number.
+    pub id: RangeId,
+    /// The keys that it owns.
+    pub keys: KeyRange,
+    /// The epoch under which it is owned.
+    pub epoch: Epoch,
+}
+
+/// Transactions that were opened between two commits and are kept by reference.
+#[derive(Debug)]
+struct Generation {
+    commit: u64,
+    wall_ms: u64,
+    clock: RecordTime,
+    keys: Vec<TransactionKey>,
+}
+
+/// What has changed since the last commit closed.
+#[derive(Debug, Default)]
+struct Pending {
+    references: References,
+    opened: Vec<TransactionKey>,
+    dirty: Vec<TransactionKey>,
+    removed: Vec<TransactionKey>,
+    is_touched: bool,
+}
+
+/// What a range says about itself.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Status {
+    /// Transactions that wait for legs.
+    pub open: usize,
+    /// Incomplete transactions that can still be corrected.
+    pub correctable: usize,
+    /// Transactions that are remembered as done.
+    pub tombstones: usize,
+    /// Bytes of mailboxes in memory.
+    pub held_bytes: usize,
+    /// The number of the last commit that was closed.
+    pub commit: u64,
+    /// The sequence of the last row of output.
+    pub sequence: Sequence,
+    /// The range's record clock.
+    pub clock: RecordTime,
+}
+
+/// One key range.
+#[derive(Debug)]
+pub struct Range {
+    identity: Identity,
+    settings: Settings,
+    rules: Arc<Rules>,
+    positions: Positions,
+    /// Where the partitions stood when the last commit closed.
+    closed_at: Vec<Position>,
+    ledger: Vec<Counts>,
+    boxes: Boxes,
+    tombstones: Tombstones,
+    deadlines: Deadlines,
+    partials: Partials,
+    figures_floor: i64,
+    output: Output,
+    pending: Pending,
+    young: VecDeque<Generation>,
+    activations: Vec<Activation>,
+    commit: u64,
+}
+
+impl Range {
+    /// A range that has seen nothing yet.
+    #[must_use]
+    pub fn new(identity: Identity, settings: Settings, rules: Arc<Rules>, layout: Arc<Layout>) -> Self {
+        let partitions = rules.partitions.len();
+        let bucket_ms = (settings.deadline_ms + settings.duplicates_ms) / 8;
+        Self {
+            identity,
+            positions: Positions::new(vec![Position::default(); partitions], RecordTime(0)),
+            closed_at: vec![Position::default(); partitions],
+            ledger: vec![Counts::default(); partitions],
+            boxes: Boxes::default(),
+            tombstones: Tombstones::new(bucket_ms.max(100)),
+            deadlines: Deadlines::default(),
+            partials: Partials::new(layout),
+            figures_floor: i64::MIN,
+            output: Output::new(identity.id, identity.epoch, Sequence(0)),
+            pending: Pending::default(),
+            young: VecDeque::new(),
+            activations: Vec::new(),
+            commit: 0,
+            settings,
+            rules,
+        }
+    }
+
+    /// Applies what a source partition has for this range, from the range's position on.
+    ///
+    /// # Errors
+    ///
+    /// [`ApplyError::Refused`] where the batch is not the next one: nothing was changed. Where the store
+    /// or the batch itself fail the range has to be dropped and restored (I4).
+    pub fn apply(&mut self, batch: &Batch, store: &dyn Store) -> Result<(), ApplyError> {
+        let from = self.positions.accept(batch).map_err(ApplyError::Refused)?;
+        self.pending.is_touched = true;
+        let mut reader = Reader::new(&batch.records);
+        while !reader.is_empty() {
+            let (key, envelope) = take_record(&mut reader).map_err(|_| ApplyError::Malformed)?;
+            if envelope.offset < from {
+                continue;
+            }
+            self.ledger[envelope.partition.index()].consume();
+            match envelope.kind {
+                Kind::Leg(leg) => self.arrive(key, leg, &envelope, store)?,
+                Kind::Dead => self.bury_record(&envelope),
+            }
+        }
+        self.expire(store)?;
+        Ok(())
+    }
+
+    /// Notes that a source partition had nothing beyond `at` when the wall said `wall`.
+    ///
+    /// # Errors
+    ///
+    /// Where the store fails.
+    pub fn caught_up(
+        &mut self,
+        partition: PartitionIndex,
+        at: Offset,
+        wall: RecordTime,
+        store: &dyn Store,
+    ) -> Result<(), StoreError> {
+        self.positions.caught_up(partition, at, wall);
+        self.expire(store)
+    }
+
+    /// Transactions that are under decision.
+    #[must_use]
+    pub const fn deciding(&self) -> usize {
+        self.boxes.deciding()
+    }
+
+    /// Bytes of output that wait for the next commit, about.
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        self.output.bytes()
+    }
+
+    /// Results of each state since this range was opened here: complete, incomplete, corrected.
+    #[must_use]
+    pub const fn emitted(&self) -> [u64; 3] {
+        self.output.emitted()
+    }
+
+    /// The rows of all the range's cells as of the last close; what an aggregator that starts asks for.
+    #[must_use]
+    pub fn cells(&self) -> Vec<super::partial::Row> {
+        self.partials.all()
+    }
+
+    /// What there is to decide about since the last call.
+    pub fn take_activations(&mut self) -> Vec<Activation> {
+        std::mem::take(&mut self.activations)
+    }
+
+    /// Notes that every row up to `sequence` has been acknowledged by the sink.
+    pub fn acknowledged(&mut self, sequence: Sequence) {
+        if self.output.acknowledge(sequence) {
+            self.pending.is_touched = true;
+        }
+    }
+
+    /// Which range this is.
+    #[must_use]
+    pub const fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// How far each source partition has been applied.
+    #[must_use]
+    pub fn positions(&self) -> &[Position] {
+        self.positions.all()
+    }
+
+    /// What became of each source partition's records.
+    #[must_use]
+    pub fn ledger(&self) -> &[Counts] {
+        &self.ledger
+    }
+
+    /// What the range says about itself.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status {
+            open: self.boxes.open(),
+            correctable: self.boxes.correctable(),
+            tombstones: self.tombstones.len(),
+            held_bytes: self.boxes.held_bytes(),
+            commit: self.commit,
+            sequence: self.output.sequence(),
+            clock: self.positions.clock(),
+        }
+    }
+
+    /// What is known about a transaction.
+    ///
+    /// # Errors
+    ///
+    /// Where the store fails.
+    pub fn find(&mut self, key: TransactionKey, store: &dyn Store) -> Result<Found, StoreError> {
+        if let Some(held) = self.boxes.bring(key, store)? {
+            let deadline = held.mailbox.first.plus_ms(self.settings.deadline_ms);
+            return Ok(Found::Open { mailbox: Box::new(held.mailbox.clone()), deadline });
+        }
+        Ok(self.tombstones.get(key).map_or(Found::Unknown, |it| Found::Done { commit: it.commit }))
+    }
+
+    /// A record that could not be understood: it is counted, and told with its raw bytes.
+    fn bury_record(&mut self, envelope: &super::envelope::Envelope<'_>) {
+        self.ledger[envelope.partition.index()].enter(Fate::Dead);
+        self.output.dead_record(envelope, &self.rules);
+    }
+
+    fn activate(&mut self, key: TransactionKey) {
+        let Some(held) = self.boxes.held(key) else { return };
+        held.deciding = boxes::Deciding::Under;
+        let legs = Bytes::copy_from_slice(held.mailbox.bytes());
+        let corrects = held.said_version();
+        self.activations.push(Activation { key, legs, corrects });
+        self.boxes.count_decision();
+    }
+}
+
+/// What is known about a transaction.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Found {
+    /// It is open, or incomplete and can still be corrected.
+    Open {
+        /// Its legs, and what has been said about it.
+        mailbox: Box<Mailbox>,
+        /// When it is said to be incomplete, if that has not been said yet.
+        deadline: RecordTime,
+    },
+    /// It is done; the range's commit of that number (its low half) holds the result.
+    Done {
+        /// The low half of the commit's number.
+        commit: u32,
+    },
+    /// Nothing is remembered.
+    Unknown,
+}
+
+/// Why a batch was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The batch is not the next one; the reader goes back to the position (I3).
+    #[error("the batch is not the next one")]
+    Refused(Refused),
+    /// The batch's records are not what a reader writes: a bug, or memory that has gone bad.
+    #[error("the batch is malformed")]
+    Malformed,
+    /// The local store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! A commit closes: what has changed since the last one becomes a block, and a new batch begins at once.
+
+use proto::types::TransactionKey;
+
+use super::super::block::{Block, Head};
+use super::boxes::Kept;
+use super::{Generation, Pending, Range};
+
+impl Range {
+    /// Whether a close would give a block.
+    #[must_use]
+    pub const fn is_touched(&self) -> bool {
+        self.pending.is_touched
+    }
+
+    /// Closes the batch: everything since the last close as one block. `None` where nothing has changed.
+    /// `wall_ms` decides only which transactions are kept by value from now on.
+    pub fn close(&mut self, wall_ms: u64) -> Option<Block> {
+        if !self.pending.is_touched {
+            return None;
+        }
+        self.commit += 1;
+        self.begin_generation(wall_ms);
+        self.age(wall_ms);
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.references.set_bases(&self.closed_at);
+        self.closed_at = self.positions.all().to_vec();
+        let puts = self.put_by_value(&pending);
+        let partials_floor = self.forget_figures();
+        let partials =
+            self.partials.take_changed().into_iter().map(|row| (row.key, row.value)).collect();
+        Some(Block {
+            range: self.identity.id,
+            head: self.head(),
+            references: pending.references,
+            puts,
+            removed: pending.removed,
+            tombstones: self.tombstones.take_fresh(),
+            partials,
+            partials_floor,
+            rows: self.output.take_rows(),
+        })
+    }
+
+    /// The commit of that number is durable and in the store: mailboxes that it put may give up their bytes.
+    pub fn applied(&mut self, commit: u64, put: impl IntoIterator<Item = TransactionKey>) {
+        self.boxes.may_evict(put);
+        self.boxes.evict(commit, self.settings.held_bytes);
+    }
+
+    fn head(&self) -> Head {
+        Head {
+            epoch: self.identity.epoch,
+            commit: self.commit,
+            sequence: self.output.sequence(),
+            acknowledged: self.output.acknowledged(),
+            clock: self.positions.clock(),
+            live_from: self.young.front().map_or(self.commit + 1, |generation| generation.commit),
+            floor: self.tombstones.floor(),
+            positions: self.positions.all().to_vec(),
+            ledger: self.ledger.clone(),
+        }
+    }
+
+    fn begin_generation(&mut self, wall_ms: u64) {
+        let keys = std::mem::take(&mut self.pending.opened);
+        if !keys.is_empty() {
+            let (commit, clock) = (self.commit, self.positions.clock());
+            self.young.push_back(Generation { commit, wall_ms, clock, keys });
+        }
+    }
+
+    /// Transactions that have been open for long are kept by value from now on, and so are the oldest
+    /// where more is held than may be: only what the store has can be given up.
+    fn age(&mut self, wall_ms: u64) {
+        let settings = self.settings.clone();
+        let mut held_bytes = self.boxes.held_bytes();
+        while let Some(generation) = self.young.front() {
+            let is_old = generation.wall_ms.saturating_add(settings.young_ms) <= wall_ms;
+            if !is_old && held_bytes <= settings.held_bytes {
+                return;
+            }
+            let Some(generation) = self.young.pop_front() else { return };
+            for key in generation.keys {
+                held_bytes -= self.grow_up(key);
+            }
+        }
+    }
+
+    /// The bytes that can be given up after the next commit thanks to this.
+    fn grow_up(&mut self, key: TransactionKey) -> usize {
+        let Some(held) = self.boxes.held(key) else { return 0 };
+        if held.kept != Kept::ByReference {
+            return 0;
+        }
+        held.kept = Kept::Dirty;
+        let (size, mailbox) = (super::boxes::size(held), held.mailbox.clone());
+        self.pending.dirty.push(key);
+        self.deadlines.add(key, self.due(&mailbox));
+        size
+    }
+
+    fn put_by_value(&mut self, pending: &Pending) -> Vec<(TransactionKey, Vec<u8>)> {
+        let commit = self.commit;
+        let mut puts = Vec::with_capacity(pending.dirty.len());
+        for &key in &pending.dirty {
+            let Some(held) = self.boxes.held(key) else { continue };
+            if held.kept == Kept::Dirty {
+                held.kept = Kept::ByValue { commit };
+                puts.push((key, held.mailbox.to_row()));
+            }
+        }
+        puts
+    }
+
+    /// Windows that take no more figures are forgotten, an hour of them at a time.
+    fn forget_figures(&mut self) -> Option<Vec<u8>> {
+        const STEP_MS: i64 = 3_600_000;
+        let clock = i64::try_from(self.positions.clock().0).unwrap_or(i64::MAX);
+        let horizon = clock.saturating_sub_unsigned(self.settings.figures_ms) / STEP_MS * STEP_MS;
+        if horizon <= self.figures_floor.max(0) {
+            return None;
+        }
+        self.figures_floor = horizon;
+        Some(self.partials.drop_before(horizon).1)
+    }
+}

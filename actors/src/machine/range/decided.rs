@@ -1,0 +1,109 @@
+//! A transaction's actor reports: its result becomes output and figures, and the transaction is done or waits.
+
+use proto::types::TransactionKey;
+
+use super::super::contribution::Contributions;
+use super::super::ledger::Fate;
+use super::super::mailbox::{Legs, Said};
+use super::super::partial::{Contribution, window_start};
+use super::super::envelope::Kind;
+use super::super::transaction::Decision;
+use super::Range;
+use super::boxes::{Deciding, Kept};
+
+/// What a transaction's actor reports.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// It has decided.
+    Decided(Decision),
+    /// Its rules panicked: it costs this one transaction.
+    Panicked(String),
+}
+
+impl Range {
+    /// Takes an actor's report. A report about a transaction that is not under decision is ignored.
+    pub fn decided(&mut self, key: TransactionKey, outcome: Outcome) {
+        let Some(held) = self.boxes.held(key) else { return };
+        let deciding = std::mem::replace(&mut held.deciding, Deciding::No);
+        if deciding == Deciding::No {
+            return;
+        }
+        self.boxes.end_decision();
+        self.pending.is_touched = true;
+        match outcome {
+            _ if deciding == Deciding::Stale => self.activate(key),
+            Outcome::Decided(decision) => self.publish(key, decision),
+            Outcome::Panicked(reason) => self.give_up(key, &reason),
+        }
+    }
+
+    fn publish(&mut self, key: TransactionKey, decision: Decision) {
+        self.settle(key, decision.legs, Fate::Joined);
+        self.contribute(&decision.contributions);
+        let (legs, version) = (decision.legs, decision.version);
+        self.output.result(decision);
+        if legs.is_complete() {
+            return self.bury(key, self.settings.duplicates_ms);
+        }
+        let Some(held) = self.boxes.held(key) else { return };
+        if held.said_version().is_none() {
+            self.boxes.became_correctable();
+        }
+        let Some(held) = self.boxes.held(key) else { return };
+        held.mailbox.said = Said::Incomplete { version, legs };
+        if held.kept != Kept::Dirty {
+            held.kept = Kept::Dirty;
+            self.pending.dirty.push(key);
+        }
+        let mailbox = held.mailbox.clone();
+        self.deadlines.add(key, self.due(&mailbox));
+        self.decide_if_ready(key);
+    }
+
+    /// The records that are behind a result for the first time leave the open ones.
+    fn settle(&mut self, key: TransactionKey, legs: Legs, fate: Fate) {
+        let Some(held) = self.boxes.held(key) else { return };
+        let said = match held.mailbox.said {
+            Said::Nothing => Legs::default(),
+            Said::Incomplete { legs, .. } => legs,
+        };
+        for envelope in held.mailbox.envelopes() {
+            let Kind::Leg(leg) = envelope.kind else { continue };
+            if legs.has(leg) && !said.has(leg) {
+                self.ledger[envelope.partition.index()].leave_open(fate);
+            }
+        }
+    }
+
+    fn contribute(&mut self, contributions: &Contributions) {
+        let scenarios = &self.rules.scenarios;
+        let dimensions = |it: u16| scenarios.get(usize::from(it)).map_or(0, |it| it.dimensions.len());
+        let partials = &mut self.partials;
+        let packed = contributions.each(dimensions, |share, dimension, value| {
+            let windows = scenarios.get(usize::from(share.scenario)).map_or(&[][..], |it| &it.windows);
+            for window in windows {
+                let window_ms = u32::try_from(window.length_ms()).unwrap_or(u32::MAX);
+                partials.add(&Contribution {
+                    scenario: share.scenario,
+                    window_ms,
+                    dimension,
+                    start: window_start(share.start, window_ms),
+                    value,
+                    populations: share.populations,
+                    duration_ms: share.duration_ms,
+                });
+            }
+        });
+        debug_assert!(packed.is_ok(), "contributions are packed by the same rules");
+    }
+
+    /// The transaction's legs go to the dead letters with the reason; the range goes on.
+    fn give_up(&mut self, key: TransactionKey, reason: &str) {
+        let Some(held) = self.boxes.held(key) else { return };
+        for envelope in held.mailbox.envelopes() {
+            self.output.panicked(&envelope, reason, &self.rules);
+        }
+        self.settle(key, Legs::ALL, Fate::Dead);
+        self.bury(key, self.settings.duplicates_ms);
+    }
+}

@@ -1,0 +1,238 @@
+//! The rules of one transaction: its legs become a result, and what it adds to the indicators.
+//!
+//! This is what a transaction actor runs when there is something to decide. It sees its own legs and the
+//! rules, nothing else: for equal legs it decides the same on every node and at every time.
+
+use bytes::Bytes;
+use proto::types::{EventTime, Leg, SourcePartition, TransactionKey, Version};
+
+use super::contribution::Contributions;
+use super::envelope::{Envelope, Kind, envelopes};
+use super::fields::Bodies;
+use super::mailbox::Legs;
+use super::result_field::ResultField;
+use super::scenario::Scenario;
+
+/// What a cluster's configuration says about results.
+#[derive(Debug)]
+pub struct Rules {
+    /// The source partitions, by index: results name where their legs came from.
+    pub partitions: Vec<SourcePartition>,
+    /// The columns that a result takes from its legs, in order.
+    pub columns: Vec<ResultField>,
+    /// The scenarios, by number.
+    pub scenarios: Vec<Scenario>,
+}
+
+/// A transaction about which there is something to decide.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Activation {
+    /// Which transaction it is.
+    pub key: TransactionKey,
+    /// Its legs, one envelope behind the other.
+    pub legs: Bytes,
+    /// The version of the last result; `None` where this will be the first.
+    pub corrects: Option<Version>,
+}
+
+/// What can be said about a transaction.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum State {
+    /// All three legs came in time.
+    Complete,
+    /// The deadline passed without all legs.
+    Incomplete,
+    /// A leg came after the deadline.
+    Corrected,
+}
+
+impl State {
+    /// The name in results and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "COMPLETE",
+            Self::Incomplete => "INCOMPLETE",
+            Self::Corrected => "CORRECTED",
+        }
+    }
+}
+
+/// What was decided about a transaction.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Decision {
+    /// What is said about it.
+    pub state: State,
+    /// Which statement this is.
+    pub version: Version,
+    /// The legs that it is based on.
+    pub legs: Legs,
+    /// The transaction id.
+    pub id: Bytes,
+    /// The result, as one line of JSON.
+    pub payload: Bytes,
+    /// What it adds to the indicators. Only a transaction with all three legs adds anything, so that
+    /// a correction never has to take back.
+    pub contributions: Contributions,
+}
+
+/// Decides about a transaction.
+#[must_use]
+pub fn decide(activation: &Activation, rules: &Rules) -> Decision {
+    let mut joined = Joined::default();
+    for envelope in envelopes(&activation.legs) {
+        if let Kind::Leg(leg) = envelope.kind {
+            joined.legs = joined.legs.with(leg);
+            joined.bodies.set(leg, envelope.body);
+            joined.envelopes[leg.index()] = Some(envelope);
+        }
+    }
+    let version = activation.corrects.map_or(Version(1), Version::next);
+    let state = match activation.corrects {
+        Some(_) => State::Corrected,
+        None if joined.legs.is_complete() => State::Complete,
+        None => State::Incomplete,
+    };
+    let contributions =
+        if joined.legs.is_complete() { joined.contributions(rules) } else { Contributions::default() };
+    Decision {
+        state,
+        version,
+        legs: joined.legs,
+        id: Bytes::copy_from_slice(joined.bodies.id()),
+        payload: joined.payload(rules, state, version).into(),
+        contributions,
+    }
+}
+
+#[derive(Default)]
+struct Joined<'a> {
+    legs: Legs,
+    bodies: Bodies<'a>,
+    envelopes: [Option<Envelope<'a>>; 3],
+}
+
+impl Joined<'_> {
+    fn times(&self) -> impl DoubleEndedIterator<Item = EventTime> {
+        self.envelopes.iter().flatten().map(|envelope| envelope.event_time)
+    }
+
+    /// From the first leg that there is, in the order in which they happen.
+    fn start(&self) -> EventTime {
+        self.times().next().unwrap_or_default()
+    }
+
+    /// Up to the last leg that there is, in the order in which they happen.
+    fn end(&self) -> EventTime {
+        self.times().next_back().unwrap_or_default()
+    }
+
+    fn contributions(&self, rules: &Rules) -> Contributions {
+        let mut contributions = Contributions::default();
+        // A response before its trace is two clocks that disagree: no time has passed.
+        let duration_ms = u64::try_from(self.end().0 - self.start().0).unwrap_or(0);
+        for (number, scenario) in rules.scenarios.iter().enumerate() {
+            let Some(verdict) = scenario.judge(&self.bodies) else { continue };
+            let number = u16::try_from(number).expect("a cluster has under 65,536 scenarios");
+            contributions.begin(number, self.start(), duration_ms, verdict.populations);
+            for dimension in 0..scenario.dimensions.len() {
+                let value = scenario.dimension_value(dimension, &self.bodies);
+                contributions.value(value.as_deref().unwrap_or_default());
+            }
+        }
+        contributions
+    }
+
+    fn payload(&self, rules: &Rules, state: State, version: Version) -> Vec<u8> {
+        let mut json = Vec::with_capacity(640);
+        json.extend_from_slice(b"{\"transactionId\":");
+        put_string(&mut json, self.bodies.id());
+        put_number(&mut json, "start", self.start().0);
+        put_number(&mut json, "end", self.end().0);
+        put_number(&mut json, "durationMs", self.end().0 - self.start().0);
+        for column in &rules.columns {
+            put_name(&mut json, &column.name);
+            json.extend_from_slice(column.value(&self.bodies).unwrap_or(b"null"));
+        }
+        put_name(&mut json, "complete");
+        json.extend_from_slice(if self.legs.is_complete() { b"true" } else { b"false" });
+        put_name(&mut json, "missing");
+        json.push(b'[');
+        for (i, leg) in self.legs.missing().enumerate() {
+            json.extend_from_slice(if i == 0 { b"\"" } else { b",\"" });
+            json.extend_from_slice(leg.name().as_bytes());
+            json.push(b'"');
+        }
+        json.push(b']');
+        put_number(&mut json, "version", i64::from(version.0));
+        put_name(&mut json, "state");
+        put_string(&mut json, state.name().as_bytes());
+        if state == State::Corrected {
+            put_number(&mut json, "supersedes", i64::from(version.0) - 1);
+        }
+        self.put_sources(&mut json, rules);
+        json.push(b'}');
+        json
+    }
+
+    fn put_sources(&self, json: &mut Vec<u8>, rules: &Rules) {
+        put_name(json, "sources");
+        json.push(b'{');
+        let legs = Leg::ALL.into_iter().zip(&self.envelopes);
+        for (i, (leg, envelope)) in legs.filter_map(|(leg, it)| Some((leg, (*it)?))).enumerate() {
+            if i > 0 {
+                json.push(b',');
+            }
+            json.push(b'"');
+            json.extend_from_slice(leg.name().as_bytes());
+            json.extend_from_slice(b"\":\"");
+            put_source(json, rules, &envelope);
+            json.push(b'"');
+        }
+        json.push(b'}');
+    }
+}
+
+/// Where a record came from, as `topic/partition@offset`.
+pub fn put_source(out: &mut Vec<u8>, rules: &Rules, envelope: &Envelope<'_>) {
+    if let Some(source) = rules.partitions.get(envelope.partition.index()) {
+        out.extend_from_slice(source.topic.as_bytes());
+        out.push(b'/');
+        out.extend_from_slice(itoa::Buffer::new().format(source.partition).as_bytes());
+    }
+    out.push(b'@');
+    out.extend_from_slice(itoa::Buffer::new().format(envelope.offset.0).as_bytes());
+}
+
+/// Appends `,"name":`.
+fn put_name(json: &mut Vec<u8>, name: &str) {
+    json.push(b',');
+    put_string(json, name.as_bytes());
+    json.push(b':');
+}
+
+fn put_number(json: &mut Vec<u8>, name: &str, value: i64) {
+    put_name(json, name);
+    json.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Appends `text` as a JSON string.
+pub fn put_string(json: &mut Vec<u8>, text: &[u8]) {
+    json.push(b'"');
+    for &byte in text {
+        match byte {
+            b'"' | b'\\' => json.extend_from_slice(&[b'\\', byte]),
+            0..0x20 => {
+                const HEX: &[u8; 16] = b"0123456789abcdef";
+                json.extend_from_slice(b"\\u00");
+                json.push(HEX[usize::from(byte >> 4)]);
+                json.push(HEX[usize::from(byte & 15)]);
+            }
+            byte => json.push(byte),
+        }
+    }
+    json.push(b'"');
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,273 @@
+//! The actor that owns one key range: it feeds the range's machine and runs what the machine asks for.
+//!
+//! An error stops it, and with it the node: what is in doubt is dropped and restored (I4).
+
+mod supply;
+
+use std::sync::Arc;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+
+use proto::types::{Incarnation, Offset, PartitionIndex, RecordTime, Sequence, Slot, TransactionKey};
+
+use crate::journal::object::Packed;
+use crate::machine::block::{Block, Place};
+use crate::machine::ledger::Counts;
+use crate::machine::positions::{Batch, Position};
+use crate::machine::range::{ApplyError, Found, Identity, Outcome, Range as Machine, Status};
+use crate::machine::transaction::Rules;
+use crate::store::Store;
+use crate::transaction::{self, Transaction};
+use crate::{committer, engine, publisher, reader};
+use supply::Supply;
+
+/// What may be said to a range.
+#[derive(Debug)]
+pub enum Message {
+    /// All records of a source partition's interval that belong here, from its reader.
+    Batch(Batch, ActorRef<reader::Message>),
+    /// The source had nothing beyond that offset when the wall said this.
+    CaughtUp(PartitionIndex, Offset, RecordTime),
+    /// A transaction's actor has decided.
+    Decided(TransactionKey, Box<Outcome>),
+    /// Close the batch for a commit; the answer goes to the committer.
+    Close(u64, ActorRef<committer::Message>),
+    /// The commit that was closed last is durable in that slot.
+    Committed(Slot),
+    /// The sink has acknowledged every row up to that one.
+    Acknowledged(Sequence),
+    /// What is known about a transaction?
+    Find(TransactionKey, RpcReplyPort<Found>),
+    /// How do things stand?
+    Report(RpcReplyPort<Report>),
+    /// Write a copy of the store, as of the last commit, to the folder.
+    Checkpoint(std::path::PathBuf, RpcReplyPort<Result<Checkpoint, String>>),
+}
+
+impl ractor::Message for Message {}
+
+/// How things stand in a range.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Which range it is.
+    pub identity: Identity,
+    /// What the machine says.
+    pub status: Status,
+    /// How far each source partition has been applied.
+    pub positions: Vec<Position>,
+    /// What became of each source partition's records.
+    pub ledger: Vec<Counts>,
+    /// Results of each state since the start: complete, incomplete, corrected.
+    pub emitted: [u64; 3],
+    /// Bytes of local state on disk.
+    pub store_bytes: u64,
+}
+
+/// What a checkpoint holds.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// Which range it is.
+    pub identity: Identity,
+    /// Where it stands in the journal.
+    pub place: Place,
+    /// The sequence of its last row.
+    pub sequence: Sequence,
+    /// How far each source partition has been applied.
+    pub positions: Vec<Position>,
+    /// What became of each source partition's records.
+    pub ledger: Vec<Counts>,
+}
+
+/// What a range is given at birth.
+#[derive(Debug)]
+pub struct Arguments {
+    /// The machine, as restored.
+    pub machine: Machine,
+    /// Its local state.
+    pub store: Box<dyn Store>,
+    /// Where the store stands; the outbox begins there too where nothing is waiting.
+    pub place: Place,
+    /// The incarnation whose journal this range commits to.
+    pub incarnation: Incarnation,
+    /// The rules that its transactions decide by.
+    pub rules: Arc<Rules>,
+    /// Takes what is committed.
+    pub publisher: ActorRef<publisher::Message>,
+    /// Takes figures, and faults.
+    pub links: Arc<engine::Links>,
+    /// The rows that wait for acknowledgement: for each slot the last sequence in it.
+    pub outbox: Vec<(Incarnation, Slot, Sequence)>,
+}
+
+/// One range's state. Just this actor touches it.
+#[derive(Debug)]
+pub struct State {
+    machine: Machine,
+    store: Box<dyn Store>,
+    place: Place,
+    closed: Option<Block>,
+    supply: Supply,
+    outbox: std::collections::VecDeque<(Incarnation, Slot, Sequence)>,
+    arguments: Fixed,
+}
+
+/// What does not change.
+#[derive(Debug)]
+struct Fixed {
+    incarnation: Incarnation,
+    rules: Arc<Rules>,
+    publisher: ActorRef<publisher::Message>,
+    links: Arc<engine::Links>,
+}
+
+/// The range actor. It holds nothing: all that changes is in [`State`].
+#[derive(Debug)]
+pub struct Range;
+
+impl State {
+    async fn batch(
+        &mut self,
+        batch: &Batch,
+        reader: ActorRef<reader::Message>,
+        myself: &ActorRef<Message>,
+    ) -> Result<(), ActorProcessingErr> {
+        let range = self.machine.identity().id;
+        match self.machine.apply(batch, &*self.store) {
+            Ok(()) => {}
+            Err(ApplyError::Refused(refused)) => {
+                let position = refused.position;
+                if position.offset < batch.from {
+                    return Ok(reader.cast(reader::Message::Refused(range, position))?);
+                }
+            }
+            Err(error @ (ApplyError::Malformed | ApplyError::Store(_))) => return Err(error.into()),
+        }
+        self.supply.owe(reader, reader::Message::Applied(range, batch.to, batch.records.len()));
+        self.spawn_decisions(myself).await
+    }
+
+    async fn spawn_decisions(
+        &mut self,
+        myself: &ActorRef<Message>,
+    ) -> Result<(), ActorProcessingErr> {
+        for activation in self.machine.take_activations() {
+            let (rules, range) = (Arc::clone(&self.arguments.rules), myself.clone());
+            let arguments = transaction::Arguments { activation, rules, range };
+            Actor::spawn(None, Transaction, arguments).await?;
+        }
+        self.supply.settle(&self.machine)
+    }
+
+    fn close(&mut self, wall_ms: u64) -> Option<Packed> {
+        let block = self.machine.close(wall_ms)?;
+        let packed = Packed::new(&block);
+        self.closed = Some(block);
+        Some(packed)
+    }
+
+    /// I5: only here, when the commit is durable, does anything leave the range.
+    fn committed(&mut self, slot: Slot) -> Result<(), ActorProcessingErr> {
+        let Some(mut block) = self.closed.take() else { return Ok(()) };
+        let incarnation = self.arguments.incarnation;
+        if !block.rows.is_empty() {
+            self.outbox.push_back((incarnation, slot, block.head.sequence));
+        }
+        let acknowledged = block.head.acknowledged;
+        while self.outbox.front().is_some_and(|&(_, _, last)| last <= acknowledged) {
+            self.outbox.pop_front();
+        }
+        let (outbox_incarnation, outbox_slot) =
+            self.outbox.front().map_or((incarnation, slot.next()), |&(of, at, _)| (of, at));
+        self.place = Place { incarnation, slot, outbox_incarnation, outbox_slot };
+        self.store.apply(&block.changes(&self.place))?;
+        let rows = std::mem::take(&mut block.rows);
+        if !rows.is_empty() {
+            self.arguments.publisher.cast(publisher::Message::Rows(rows))?;
+        }
+        self.arguments.links.committed(&block)?;
+        self.machine.applied(block.head.commit, block.puts.iter().map(|(key, _)| *key));
+        Ok(())
+    }
+
+    fn report(&self) -> Report {
+        Report {
+            identity: self.machine.identity(),
+            status: self.machine.status(),
+            positions: self.machine.positions().to_vec(),
+            ledger: self.machine.ledger().to_vec(),
+            emitted: self.machine.emitted(),
+            store_bytes: self.store.bytes(),
+        }
+    }
+
+    fn checkpoint(&self, to: &std::path::Path) -> Result<Checkpoint, String> {
+        self.store.checkpoint(to).map_err(|error| error.to_string())?;
+        Ok(Checkpoint {
+            identity: self.machine.identity(),
+            place: self.place,
+            sequence: self.machine.status().sequence,
+            positions: self.machine.positions().to_vec(),
+            ledger: self.machine.ledger().to_vec(),
+        })
+    }
+}
+
+impl Actor for Range {
+    type Msg = Message;
+    type State = State;
+    type Arguments = Arguments;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<Message>,
+        it: Arguments,
+    ) -> Result<State, ActorProcessingErr> {
+        let (rules, publisher, links) = (it.rules, it.publisher, it.links);
+        let arguments = Fixed { incarnation: it.incarnation, rules, publisher, links };
+        let (machine, store, place) = (it.machine, it.store, it.place);
+        let (supply, outbox) = (Supply::default(), it.outbox.into());
+        Ok(State { machine, store, place, closed: None, supply, outbox, arguments })
+    }
+
+    /// What was ready when the range was restored is decided first.
+    async fn post_start(
+        &self,
+        myself: ActorRef<Message>,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        state.spawn_decisions(&myself).await
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::Batch(batch, reader) => state.batch(&batch, reader, &myself).await?,
+            Message::CaughtUp(partition, at, wall) => {
+                state.machine.caught_up(partition, at, wall, &*state.store)?;
+                state.spawn_decisions(&myself).await?;
+            }
+            Message::Decided(key, outcome) => {
+                state.machine.decided(key, *outcome);
+                state.spawn_decisions(&myself).await?;
+            }
+            Message::Close(wall_ms, committer) => {
+                let range = state.machine.identity().id;
+                committer.cast(committer::Message::Closed(range, state.close(wall_ms)))?;
+                state.supply.settle(&state.machine)?;
+            }
+            Message::Committed(slot) => state.committed(slot)?,
+            Message::Acknowledged(sequence) => state.machine.acknowledged(sequence),
+            Message::Find(key, reply) => {
+                let found = state.machine.find(key, &*state.store)?;
+                engine::answer(reply, found);
+            }
+            Message::Report(reply) => engine::answer(reply, state.report()),
+            Message::Checkpoint(to, reply) => engine::answer(reply, state.checkpoint(&to)),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,230 @@
+//! The actor that reads one source partition: it decodes, routes by key, and hands each range its part.
+//!
+//! It holds no truth (I3): whatever it sends twice, late or from the wrong place is ignored or sent back.
+
+mod alignment;
+mod route;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proto::types::{Offset, PartitionIndex, RangeId, RecordTime, SourcePartition};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tracing::{error, info, warn};
+
+pub use alignment::Alignment;
+pub use route::{Router, Target};
+
+use crate::clock::Clock;
+use crate::committer::engine_text;
+use crate::engine::Links;
+use crate::machine::positions::{Batch, Position};
+use crate::range;
+use crate::source::{Limit, Partition, Progress, SourceError};
+
+/// What may be said to a reader.
+#[derive(Debug)]
+pub enum Message {
+    /// There may be something to read.
+    Poll,
+    /// Time passes.
+    Tick,
+    /// A range has applied a batch up to that offset; so many bytes of credit come back.
+    Applied(RangeId, Offset, usize),
+    /// A range stands elsewhere: go back there.
+    Refused(RangeId, Position),
+}
+
+impl ractor::Message for Message {}
+
+/// What a reader is given at birth.
+pub struct Arguments {
+    /// Which source partition it reads.
+    pub index: PartitionIndex,
+    /// Its name.
+    pub name: SourcePartition,
+    /// Where it starts, and the record clock there.
+    pub start: Position,
+    /// Opens the partition for reading; the waker sends [`Message::Poll`].
+    pub open: Box<dyn Fn(Offset, crate::source::Waker) -> Result<Box<dyn Partition>, SourceError> + Send + Sync>,
+    /// Decodes and routes.
+    pub router: Router,
+    /// Keeps the partitions' record clocks together.
+    pub alignment: Arc<Alignment>,
+    /// What is shared within the node.
+    pub links: Arc<Links>,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+/// The reader's state.
+pub struct State {
+    it: Arguments,
+    partition: Box<dyn Partition>,
+    /// The next offset that will be read, and the record clock there.
+    at: Position,
+    /// Bytes on their way to each range.
+    sent: BTreeMap<RangeId, usize>,
+    is_polled: bool,
+    has_more: bool,
+    end: Option<Offset>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+/// The reader actor.
+#[derive(Debug)]
+pub struct Reader;
+
+/// Bytes that may be on their way to one range (I13).
+pub const CREDIT_BYTES: usize = 256 << 10;
+/// What one read takes at most: short enough that other actors get their turn.
+const READ: Limit = Limit { records: 1_000, bytes: 1 << 20 };
+/// How often a reader that waits looks whether it still has to.
+const TICK: std::time::Duration = std::time::Duration::from_millis(50);
+
+impl State {
+    fn may_read(&self) -> bool {
+        self.sent.values().all(|&bytes| bytes < CREDIT_BYTES)
+            && self.it.alignment.allows(self.it.index, self.at.clock)
+    }
+
+    fn poll(&mut self, myself: &ActorRef<Message>) -> Result<(), ActorProcessingErr> {
+        self.is_polled = false;
+        self.has_more = true;
+        if !self.may_read() {
+            return Ok(());
+        }
+        let from = self.at.offset;
+        let now = RecordTime((self.it.clock)());
+        let (router, clock) = (&mut self.it.router, &mut self.at.clock);
+        let read = self.partition.read(READ, &mut |record| router.take(&record, clock, now));
+        // What was handed over before an error counts: it must not be read again as if it were new.
+        let progress = match read {
+            Ok(progress) => progress,
+            Err(error) => return self.failed(error),
+        };
+        self.send(from, progress, myself)?;
+        self.it.alignment.set(self.it.index, self.at.clock);
+        self.has_more = progress.more;
+        if progress.more { self.call(myself) } else { self.caught_up(now) }
+    }
+
+    fn send(
+        &mut self,
+        from: Offset,
+        progress: Progress,
+        myself: &ActorRef<Message>,
+    ) -> Result<(), ActorProcessingErr> {
+        self.end = progress.end;
+        self.at.offset = progress.next;
+        let (to, clock, partition) = (progress.next, self.at.clock, self.it.index);
+        self.it.links.read(partition, to, self.end);
+        if to <= from {
+            return Ok(());
+        }
+        for (target, records) in self.it.router.drain() {
+            *self.sent.entry(target.range).or_default() += records.len();
+            let batch = Batch { partition, from, to, clock, records };
+            target.actor.cast(range::Message::Batch(batch, myself.clone()))?;
+        }
+        Ok(())
+    }
+
+    /// A partition of which all has been read holds nobody back.
+    fn caught_up(&self, wall: RecordTime) -> Result<(), ActorProcessingErr> {
+        if self.has_more || self.end.is_none_or(|end| self.at.offset < end) {
+            return Ok(());
+        }
+        self.it.alignment.release(self.it.index);
+        for target in self.it.router.targets() {
+            let message = range::Message::CaughtUp(self.it.index, self.at.offset, wall);
+            target.actor.cast(message)?;
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, myself: &ActorRef<Message>) -> Result<(), ActorProcessingErr> {
+        if self.has_more && !self.is_polled && self.may_read() {
+            self.is_polled = true;
+            myself.cast(Message::Poll)?;
+        }
+        Ok(())
+    }
+
+    /// I10: a partition that has lost records stops the node loudly; one out of reach is tried again.
+    fn failed(&mut self, error: SourceError) -> Result<(), ActorProcessingErr> {
+        match error {
+            SourceError::Trimmed { .. } | SourceError::Shrunk { .. } | SourceError::Missing(_) => {
+                error!(partition = %self.it.name, error = engine_text(&error), "source partition cannot be read on");
+                Err(error.into())
+            }
+            SourceError::Unreachable { .. } => {
+                warn!(partition = %self.it.name, error = engine_text(&error), "source is out of reach, trying again");
+                self.it.links.degraded(format!("input waits: {}", engine_text(&error)));
+                self.it.router.clear();
+                self.partition.seek(self.at.offset)?;
+                Ok(())
+            }
+        }
+    }
+
+    fn go_back(&mut self, range: RangeId, to: Position) -> Result<(), ActorProcessingErr> {
+        info!(partition = %self.it.name, %range, from = %self.at.offset, to = %to.offset, "reading again");
+        self.sent.insert(range, 0);
+        if to.offset < self.at.offset {
+            self.at = to;
+            self.has_more = true;
+            self.partition.seek(to.offset)?;
+        }
+        Ok(())
+    }
+}
+
+impl Actor for Reader {
+    type Msg = Message;
+    type State = State;
+    type Arguments = Arguments;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Message>,
+        it: Arguments,
+    ) -> Result<State, ActorProcessingErr> {
+        let waker = myself.clone();
+        // A reader that has gone needs no waking.
+        let waker = Arc::new(move || drop(waker.cast(Message::Poll)));
+        let partition = (it.open)(it.start.offset, waker)?;
+        drop(myself.send_interval(TICK, || Message::Tick));
+        let (at, sent) = (it.start, BTreeMap::new());
+        Ok(State { it, partition, at, sent, is_polled: false, has_more: true, end: None })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::Poll => state.poll(&myself),
+            Message::Tick => {
+                state.caught_up(RecordTime((state.it.clock)()))?;
+                state.call(&myself)
+            }
+            Message::Applied(range, _, bytes) => {
+                let sent = state.sent.entry(range).or_default();
+                *sent = sent.saturating_sub(bytes);
+                state.call(&myself)
+            }
+            Message::Refused(range, position) => {
+                state.go_back(range, position)?;
+                state.call(&myself)
+            }
+        }
+    }
+}

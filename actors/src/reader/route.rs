@@ -1,0 +1,145 @@
+//! From a record to the range that owns its key: decode, hash, append to that range's part of the batch.
+
+use bytes::Bytes;
+use proto::types::{
+    EventTime, KeyRange, PartitionIndex, RangeId, RecordTime, SourcePartition, TransactionKey,
+};
+use ractor::ActorRef;
+
+use crate::machine::codec::put_bytes;
+use crate::machine::envelope::{Envelope, Kind, put_record};
+use crate::range;
+use crate::source::Record;
+use crate::source::decode::{Class, Decoder, Malformed};
+
+/// A record's timestamp counts as this far in the future at most.
+const FUTURE_MS: u64 = 300_000;
+/// What is kept of a record that is too large.
+const MAX_DEAD_BYTES: usize = 64 << 10;
+
+/// A range that batches go to.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The range.
+    pub range: RangeId,
+    /// The keys that it owns.
+    pub keys: KeyRange,
+    /// Its actor.
+    pub actor: ActorRef<range::Message>,
+}
+
+/// Decodes one partition's records and sorts them by range.
+#[derive(Debug)]
+pub struct Router {
+    index: PartitionIndex,
+    name: SourcePartition,
+    decoder: Decoder,
+    targets: Vec<Target>,
+    /// The first key of each part.
+    starts: Vec<u64>,
+    parts: Vec<Vec<u8>>,
+    body: Vec<u8>,
+}
+
+impl Router {
+    /// A router to `targets`, which cover every key, in the order of their keys.
+    #[must_use]
+    pub fn new(
+        index: PartitionIndex,
+        name: SourcePartition,
+        decoder: Decoder,
+        targets: Vec<Target>,
+    ) -> Self {
+        let parts = vec![Vec::new(); targets.len()];
+        let starts = targets.iter().map(|target| target.keys.start()).collect();
+        Self { index, name, decoder, targets, starts, parts, body: Vec::with_capacity(1024) }
+    }
+
+    /// A router that keeps everything together: for what is read again at a restore.
+    #[must_use]
+    pub fn single(index: PartitionIndex, name: SourcePartition, decoder: Decoder) -> Self {
+        let (targets, starts, parts) = (Vec::new(), vec![0], vec![Vec::new()]);
+        Self { index, name, decoder, targets, starts, parts, body: Vec::with_capacity(1024) }
+    }
+
+    /// Everything that a single router has taken.
+    pub fn take_single(&mut self) -> Vec<u8> {
+        self.parts.first_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Takes a record; `clock` is the partition's record clock and moves on.
+    pub fn take(&mut self, record: &Record<'_>, clock: &mut RecordTime, now: RecordTime) {
+        *clock = advanced(*clock, record.time_ms, now);
+        self.body.clear();
+        let decoded = self.decoder.decode(record.payload, &mut self.body);
+        let (kind, event_time, content) = match decoded {
+            Ok(decoded) => (Kind::Leg(self.name.leg), decoded.event_time, decoded.content.max(1)),
+            Err(malformed) => {
+                put_dead(&mut self.body, &malformed, record.payload.unwrap_or_default());
+                (Kind::Dead, EventTime(0), 1)
+            }
+        };
+        let key = key(kind, &self.body, &self.name, record);
+        let (partition, offset, record_time) = (self.index, record.offset, *clock);
+        let body = &self.body;
+        let envelope = Envelope { kind, partition, offset, record_time, event_time, content, body };
+        let hash = key.hash();
+        let place = self.starts.partition_point(|&start| start <= hash);
+        if let Some(part) = place.checked_sub(1).and_then(|it| self.parts.get_mut(it)) {
+            put_record(part, key, &envelope);
+        }
+    }
+
+    /// Every range's part of what was taken, also where it is empty.
+    pub fn drain(&mut self) -> impl Iterator<Item = (&Target, Bytes)> {
+        self.targets.iter().zip(&mut self.parts).map(|(target, part)| {
+            let next = Vec::with_capacity(part.len());
+            (target, std::mem::replace(part, next).into())
+        })
+    }
+
+    /// Forgets what was taken.
+    pub fn clear(&mut self) {
+        self.parts.iter_mut().for_each(Vec::clear);
+    }
+
+    /// The ranges.
+    #[must_use]
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+}
+
+/// The record clock after a record: a running maximum that no wrong clock can carry far into the future.
+#[must_use]
+pub fn advanced(clock: RecordTime, time_ms: u64, now: RecordTime) -> RecordTime {
+    clock.max(RecordTime(time_ms).min(now.plus_ms(FUTURE_MS)))
+}
+
+/// A leg is routed by its transaction; a dead record, which has none, by where it stands.
+fn key(kind: Kind, body: &[u8], name: &SourcePartition, record: &Record<'_>) -> TransactionKey {
+    match kind {
+        Kind::Leg(leg) => {
+            let mut bodies = crate::machine::fields::Bodies::none();
+            bodies.set(leg, body);
+            TransactionKey::of(bodies.id())
+        }
+        Kind::Dead => TransactionKey::of(format!("{name}@{}", record.offset).as_bytes()),
+    }
+}
+
+fn put_dead(body: &mut Vec<u8>, malformed: &Malformed, raw: &[u8]) {
+    let kept = match malformed.class {
+        Class::TooLarge => &raw[..raw.len().min(MAX_DEAD_BYTES)],
+        Class::Empty
+        | Class::MalformedJson
+        | Class::NoId
+        | Class::BadId
+        | Class::NoTime
+        | Class::BadTime => raw,
+    };
+    body.clear();
+    put_bytes(body, malformed.class.name().as_bytes());
+    put_bytes(body, malformed.detail.as_bytes());
+    put_bytes(body, kept);
+}

@@ -1,0 +1,101 @@
+//! Puts the program together: configuration, durable things, source, sink, engine, API.
+
+mod backend;
+mod demo;
+mod durable;
+mod inlet;
+mod outlet;
+mod start;
+mod telemetry;
+
+use std::path::Path;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use crate::cli::{
+    DemoArguments, GenerateArguments, Io, Parts, RunArguments, Running, VerifyArguments,
+};
+use crate::config::{Config, Diagnostics};
+use crate::problem::{Code, Exit, Problem};
+use crate::workload;
+
+/// The whole program.
+#[derive(Clone, Copy, Debug)]
+pub struct Assembly;
+
+impl Parts for Assembly {
+    fn run<'a>(&'a self, arguments: &'a RunArguments) -> BoxFuture<'a, anyhow::Result<Running>> {
+        async move {
+            let config = load(&arguments.config)?;
+            telemetry::begin(&config.log, false)?;
+            start::node(config).await
+        }
+        .boxed()
+    }
+
+    fn demo<'a>(&'a self, arguments: &'a DemoArguments) -> BoxFuture<'a, anyhow::Result<Running>> {
+        demo::start(arguments).boxed()
+    }
+
+    fn validate_config(&self, file: &Path) -> anyhow::Result<String> {
+        let config = load(file)?;
+        let warnings = config.warnings.to_string();
+        let scenarios: Vec<_> = config.rules.scenarios.iter().map(|it| it.name.as_str()).collect();
+        let scenarios = scenarios.join(", ");
+        Ok(format!("{warnings}{} is valid; scenarios: {scenarios}", file.display()))
+    }
+
+    fn show_config(&self, file: &Path) -> anyhow::Result<String> {
+        Ok(load(file)?.show(true))
+    }
+
+    fn generate<'a>(
+        &'a self,
+        arguments: &'a GenerateArguments,
+        io: &'a mut Io,
+    ) -> BoxFuture<'a, anyhow::Result<Exit>> {
+        async move {
+            let arguments = arguments.workload.clone();
+            let clock = actors::clock::wall();
+            let run = move || workload::generate::generate(&arguments, &*clock);
+            let done = tokio::task::spawn_blocking(run).await??;
+            let seconds = done.elapsed_ms.max(1);
+            let rate = done.records.saturating_mul(1_000) / seconds;
+            io.line(&format!(
+                "{} records, {} bytes, {rate} records/s; the expected outcome is in {}",
+                done.records,
+                done.bytes,
+                done.expected.display()
+            ))?;
+            Ok(Exit::Done)
+        }
+        .boxed()
+    }
+
+    fn verify<'a>(
+        &'a self,
+        arguments: &'a VerifyArguments,
+        io: &'a mut Io,
+    ) -> BoxFuture<'a, anyhow::Result<Exit>> {
+        async move {
+            let arguments = arguments.workload.clone();
+            let run = move || workload::verify::verify(&arguments);
+            let report = tokio::task::spawn_blocking(run).await??;
+            io.line(report.to_string().trim_end())?;
+            Ok(if report.is_right() { Exit::Done } else { Exit::Wrong })
+        }
+        .boxed()
+    }
+}
+
+fn load(file: &Path) -> Result<Config, Problem> {
+    Config::load(file).map_err(|diagnostics| refused(file, &diagnostics))
+}
+
+fn refused(file: &Path, diagnostics: &Diagnostics) -> Problem {
+    let what = format!("{} is refused", file.display());
+    let why = format!("{}\n\n{diagnostics}", diagnostics.summary());
+    Problem::new(Code::ConfigInvalid, what, why)
+        .remedy(format!("mend it, then: throughline config validate {}", file.display()))
+}

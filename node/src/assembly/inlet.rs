@@ -1,0 +1,96 @@
+//! The configured source, and a decoder for each leg.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use actors::clock::Clock;
+use actors::source::Source;
+use actors::source::decode::{Decoder, Limits};
+use actors::source::file::FileSource;
+use actors::source::kafka::{KafkaOptions, KafkaSource};
+use anyhow::Context as _;
+use proto::types::Leg;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Config, Generated, KafkaSource as Kafka, SourceKind};
+use crate::workload::live::{Live, Shape};
+use crate::workload::params::Share;
+
+/// Bytes that the Kafka client may fetch ahead of the readers, over all partitions.
+const PREFETCH_BYTES: usize = 64 << 20;
+
+/// Opens the configured source.
+pub(super) async fn open(
+    config: &Config,
+    clock: &Clock,
+    tasks: &TaskTracker,
+) -> anyhow::Result<Arc<dyn Source>> {
+    let topics: Vec<(Leg, String)> =
+        Leg::ALL.into_iter().zip(&config.sources.legs).map(|(leg, it)| (leg, it.topic.clone())).collect();
+    Ok(match &config.sources.kind {
+        SourceKind::Kafka(kafka) => {
+            let options = options(kafka, topics);
+            let connect = move || KafkaSource::connect(&options);
+            Arc::new(tokio::task::spawn_blocking(connect).await??)
+        }
+        SourceKind::Files(dir) => Arc::new(FileSource::open(dir, &topics)?),
+        SourceKind::Generated(generated) => {
+            Arc::new(live(generated, &config.storage.dir, clock, tasks)?)
+        }
+    })
+}
+
+fn options(kafka: &Kafka, topics: Vec<(Leg, String)>) -> KafkaOptions {
+    KafkaOptions {
+        brokers: kafka.brokers.join(","),
+        properties: kafka.properties.0.clone(),
+        group: kafka.group.clone(),
+        topics,
+        prefetch_bytes: PREFETCH_BYTES,
+    }
+}
+
+/// Generated traffic begins when the directory is used for the first time, and goes on from there.
+fn live(
+    generated: &Generated,
+    dir: &Path,
+    clock: &Clock,
+    tasks: &TaskTracker,
+) -> anyhow::Result<Live> {
+    let file = dir.join("traffic-began");
+    let start_ms = match std::fs::read_to_string(&file) {
+        Ok(text) => text.trim().parse().with_context(|| format!("read {}", file.display()))?,
+        Err(_) => {
+            let now_ms = clock();
+            let doing = || format!("write {}", file.display());
+            std::fs::write(&file, now_ms.to_string()).with_context(doing)?;
+            now_ms
+        }
+    };
+    let shape = Shape {
+        topic_prefix: "bank".to_owned(),
+        partitions: u32::from(generated.partitions),
+        seed: generated.seed,
+        rate: generated.rate,
+        start_ms,
+        missing: "1%".parse::<Share>().map_err(|why| anyhow::anyhow!("{why}"))?,
+    };
+    Ok(Live::new(&shape, Arc::clone(clock), tasks))
+}
+
+/// Makes the decoders of readers; a wrong pointer is found here, before anything starts.
+pub(super) fn decoders(
+    config: &Config,
+) -> anyhow::Result<Box<dyn Fn(Leg) -> Decoder + Send + Sync>> {
+    let record_bytes = usize::try_from(config.join.max_record).unwrap_or(usize::MAX);
+    let limits = Limits { record_bytes, ..Limits::default() };
+    let (legs, fields) = (config.sources.legs.clone(), config.rules.fields.clone());
+    let make = move |leg: Leg| {
+        let from = &legs[leg.index()];
+        Decoder::new(leg, &from.id, &from.time, fields.pointers(leg), limits)
+    };
+    for leg in Leg::ALL {
+        make(leg)?;
+    }
+    Ok(Box::new(move |leg| make(leg).expect("the same pointers have made one before")))
+}

@@ -1,0 +1,144 @@
+//! A node starts: from its configuration to a running engine that can be asked and stopped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::engine::{Engine, Setup};
+use actors::machine::partial::layout::{Dimension, Figure, Indicator, Layout, Scenario};
+use actors::machine::range::Settings;
+use actors::machine::scenario::{Kind, Scenario as Compiled};
+use actors::machine::transaction::Rules;
+use anyhow::{Context as _, anyhow};
+use futures::FutureExt as _;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::backend::EngineBackend;
+use super::{durable, inlet, outlet};
+use crate::cli::Running;
+use crate::config::Config;
+
+/// How long a stopping node waits for its last results to be delivered.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes of results that may wait for the sink (I13).
+const OUTBOX_BYTES: usize = 64 << 20;
+/// How long legs are kept by reference before their transaction is kept by value.
+const YOUNG: Duration = Duration::from_secs(5);
+/// Transactions of a range that the clock may have under decision at once.
+const EXPIRIES: usize = 1_000;
+
+/// Starts the node that `config` describes.
+pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let clock = actors::clock::wall();
+    let durable = durable::open(&config).await?;
+    let source = inlet::open(&config, &clock, &tasks).await.context("open the source")?;
+    let cells = outlet::Cells::start(&config, &tasks, stop.child_token());
+    let partitions = source.partitions().to_vec();
+    let layout = Arc::new(layout(&config.rules.scenarios));
+    let rules = Arc::new(Rules {
+        partitions,
+        columns: config.rules.result_fields.clone(),
+        scenarios: config.rules.scenarios.clone(),
+    });
+    let started = vec![
+        format!("{} ranges, node {}, {}", durable.holdings.len(), config.names.node, durable.incarnation),
+        format!("{} source partitions", rules.partitions.len()),
+    ];
+    let setup = Setup {
+        node: config.names.node.clone(),
+        incarnation: durable.incarnation,
+        journal: durable.journal,
+        settings: settings(&config, durable.holdings.len()),
+        holdings: durable.holdings,
+        stores: Box::new(durable.stores),
+        source,
+        decoders: inlet::decoders(&config)?,
+        sink: outlet::sink(&config),
+        upserts: Box::new(move || Box::new(cells.clone())),
+        rules,
+        layout,
+        commit_interval: config.commit.interval,
+        alignment: config.join.alignment,
+        outbox_bytes: OUTBOX_BYTES,
+        clock,
+    };
+    let engine = Arc::new(Engine::start(setup).await?);
+    let (api, metrics) = (config.listen.public, config.listen.metrics);
+    let backend = EngineBackend::new(Arc::clone(&engine), config, durable.snapshots);
+    let lock = durable.lock;
+    let asked = stop.clone();
+    let stopped = async move {
+        let ended = tokio::select! {
+            () = asked.cancelled() => Ok(()),
+            why = engine.failed() => Err(anyhow!("{why}")),
+        };
+        engine.stop(PATIENCE).await;
+        asked.cancel();
+        tasks.close();
+        tasks.wait().await;
+        drop(lock);
+        ended
+    };
+    Ok(Running { backend: Arc::new(backend), api, metrics, started, stop, stopped: stopped.boxed() })
+}
+
+fn settings(config: &Config, ranges: usize) -> Settings {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let join = &config.join;
+    let memory = usize::try_from(config.storage.memory.bytes(machine_bytes())).unwrap_or(usize::MAX);
+    let (deadline, correction) = (join.lateness + join.skew, join.correction);
+    Settings {
+        deadline_ms: ms(deadline),
+        correction_ms: ms(correction),
+        duplicates_ms: ms(join.duplicates),
+        late_ms: ms(correction),
+        young_ms: ms(YOUNG),
+        // Beyond the last correction, with an hour to spare.
+        figures_ms: ms(deadline + correction) + 3_600_000,
+        // What is left is for tombstones, figures, caches and what is under way.
+        held_bytes: memory * 2 / 5 / ranges.max(1),
+        expiries: EXPIRIES,
+    }
+}
+
+/// The memory that this process may use: the limit of its cgroup, else the machine's.
+fn machine_bytes() -> u64 {
+    let cgroup = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    let limit = cgroup.and_then(|text| text.trim().parse().ok());
+    let machine = || {
+        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        Some(kib.trim().trim_end_matches(" kB").parse::<u64>().ok()? << 10)
+    };
+    limit.or_else(machine).unwrap_or(1 << 30)
+}
+
+/// What the scenarios' figures are called.
+fn layout(scenarios: &[Compiled]) -> Layout {
+    Layout { scenarios: scenarios.iter().map(scenario).collect() }
+}
+
+fn scenario(compiled: &Compiled) -> Scenario {
+    let dimension = |it: &actors::machine::scenario::Dimension| Dimension {
+        name: it.name.clone(),
+        max_values: it.max_values,
+    };
+    let bit = |population: usize| u8::try_from(population).unwrap_or(u8::MAX);
+    let indicator = |it: &actors::machine::scenario::Indicator| Indicator {
+        name: it.name.clone(),
+        figure: match &it.kind {
+            Kind::Ratio { numerator, denominator } => {
+                Figure::Ratio { numerator: bit(*numerator), denominator: bit(*denominator) }
+            }
+            Kind::Duration { stats, .. } => {
+                Figure::Duration { quantiles: stats.iter().filter_map(quantile).collect() }
+            }
+        },
+    };
+    Scenario {
+        name: compiled.name.clone(),
+        dimensions: compiled.dimensions.iter().map(dimension).collect(),
+        indicators: compiled.indicators.iter().map(indicator).collect(),
+    }
+}
