@@ -26,7 +26,8 @@ pub struct Broken {
 pub fn broken(model: &Model, number: u64) -> Broken {
     let params = model.params();
     let span_ms = params.last_start_ms() - params.t0_ms;
-    let after_ms = u128::from(span_ms) * u128::from(number) / u128::from(params.broken_count().max(1));
+    let after_ms =
+        u128::from(span_ms) * u128::from(number) / u128::from(params.broken_count().max(1));
     let (class, bytes) = content(model, number);
     let leg = model.random(number, 1).one_of(&Leg::ALL);
     let after_ms = u64::try_from(after_ms).expect("no more than the span");
@@ -39,7 +40,9 @@ fn content(model: &Model, number: u64) -> (&'static str, Option<Vec<u8>>) {
     let time = model.params().t0_ms + number;
     let text = |class, text: String| (class, Some(text.into_bytes()));
     match number % WAYS {
-        0 => text("malformed-json", format!(r#"{{"transactionId":"{id}","eventTime":{time},"chan"#)),
+        0 => {
+            text("malformed-json", format!(r#"{{"transactionId":"{id}","eventTime":{time},"chan"#))
+        }
         1 => text("malformed-json", format!("-- log rotated, file {number} --")),
         2 => text("no-id", format!(r#"{{"eventTime":{time},"channel":"atm","note":{number}}}"#)),
         3 => text("bad-id", format!(r#"{{"transactionId":{number},"eventTime":{time}}}"#)),
@@ -56,7 +59,6 @@ fn no_text(number: u64) -> Vec<u8> {
     bytes.extend_from_slice(&mix(number).to_be_bytes());
     bytes
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -8,9 +8,10 @@ use proto::types::Leg;
 use serde::{Deserialize, Serialize};
 
 use super::broken;
-use super::model::{Fate, MODEL_VERSION, Model, Transaction, channel};
+use super::model::{MODEL_VERSION, Model};
 use super::names::{APPROVED, SUCCESS};
 use super::params::Params;
+use super::transaction::{Fate, Transaction, channel};
 
 /// The window of the indicators.
 pub const WINDOW_MS: u64 = 60_000;
@@ -243,7 +244,8 @@ impl Tally {
         let at = |rank: usize| self.durations_ms[rank];
         let last = self.durations_ms.len() - 1;
         // Definitions of a quantile differ in how they round the rank: all lie between these two.
-        let quantile = |percent: usize| (at(last * percent / 100), at((last * percent).div_ceil(100)));
+        let quantile =
+            |percent: usize| (at(last * percent / 100), at((last * percent).div_ceil(100)));
         Cell {
             count: u64::try_from(self.durations_ms.len()).expect("usize has at most 64 bits"),
             success: self.success,
@@ -301,7 +303,9 @@ mod tests {
         let expected = Expected::of(&model(), "bank");
         let Results { complete, corrected, .. } = expected.results;
         for dimension in DIMENSIONS {
-            let of = |(place, cell): &(Place, Cell)| (place.dimension == dimension).then_some(cell.count);
+            let of = |(place, cell): &(Place, Cell)| {
+                (place.dimension == dimension).then_some(cell.count)
+            };
             let count: u64 = expected.indicators.iter().filter_map(of).sum();
             assert_eq!(count, complete + corrected, "{dimension}");
         }
@@ -314,7 +318,8 @@ mod tests {
 
     #[test]
     fn a_quantile_lies_between_the_ranks_that_definitions_round_to() {
-        let tally = |durations_ms: Vec<u64>| Tally { success: 0, approved: 0, durations_ms }.close();
+        let tally =
+            |durations_ms: Vec<u64>| Tally { success: 0, approved: 0, durations_ms }.close();
         assert_eq!(tally(vec![7]).p50_ms, (7, 7));
         assert_eq!(tally(vec![9, 1]).p50_ms, (1, 9));
         assert_eq!(tally((0..=100).rev().collect()).p95_ms, (95, 95));

@@ -247,7 +247,8 @@ mod tests {
 
     #[test]
     fn a_share_is_read_as_part_or_percent() {
-        let cases = [("0", 0), ("1", 1_000_000), ("0.002", 2_000), ("0.2%", 2_000), ("100%", 1_000_000)];
+        let cases =
+            [("0", 0), ("1", 1_000_000), ("0.002", 2_000), ("0.2%", 2_000), ("100%", 1_000_000)];
         for (text, millionths) in cases {
             assert_eq!(text.parse::<Share>().unwrap().0, millionths, "{text}");
         }

@@ -2,9 +2,10 @@
 
 use proto::types::Leg;
 
-use super::model::{Content, Model, Transaction, channel};
+use super::model::Model;
 use super::names::{APPROVED, CHANNELS, NETWORKS, PAGES, SERVICES};
 use super::random::Random;
+use super::transaction::{Content, Transaction, channel};
 
 /// What fills the free text of a message.
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789=;,. -_:/";
@@ -147,8 +148,11 @@ mod tests {
     #[test]
     fn records_have_the_fields_of_the_workload_in_its_order() {
         let cases = [
-            (Leg::Trace, "transactionId eventTime channel institution product page operator \
-                          customer device client network"),
+            (
+                Leg::Trace,
+                "transactionId eventTime channel institution product page operator \
+                          customer device client network",
+            ),
             (Leg::Request, "transactionId eventTime service method path host traceparent body"),
             (Leg::Response, "transactionId eventTime status resultCode body"),
         ];
@@ -190,7 +194,9 @@ mod tests {
             let transaction = model.transaction(index);
             for leg in Leg::ALL {
                 let other = contradicted(&transaction, leg);
-                let shown = |it: &Transaction| (it.content.channel, it.content.service, it.content.decision);
+                let shown = |it: &Transaction| {
+                    (it.content.channel, it.content.service, it.content.decision)
+                };
                 assert_ne!(shown(&transaction), shown(&other));
                 assert_eq!(transaction.event_ms, other.event_ms);
             }

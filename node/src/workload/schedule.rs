@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use proto::types::Leg;
 
 use super::broken;
-use super::model::{Fate, Model, Transaction};
+use super::model::Model;
+use super::transaction::{Fate, Transaction};
 
 /// How many transactions are drawn up at a time.
 const STEP: u64 = 4_096;

@@ -186,7 +186,8 @@ fn refuse_loss(
         );
     }
     let age_ms = now_ms.saturating_sub(params.t0_ms);
-    let is_short = value("retention.ms").parse().is_ok_and(|retention_ms: u64| retention_ms < age_ms);
+    let is_short =
+        value("retention.ms").parse().is_ok_and(|retention_ms: u64| retention_ms < age_ms);
     ensure!(
         !is_short,
         "topic {name} deletes records that are as old as this workload's (retention.ms): raise it, \

@@ -100,7 +100,8 @@ fn a_live_workload_begins_now_and_waits_for_each_record() {
     generate(&args, &now_ms).unwrap();
     let expected = Expected::read(&dir.path().join("bank.expected.json")).unwrap();
     assert_eq!(expected.parameters.t0_ms, 1_000_000);
-    let last = records(dir.path()).values().flatten().map(|it| it["timestamp"].as_u64().unwrap()).max();
+    let last =
+        records(dir.path()).values().flatten().map(|it| it["timestamp"].as_u64().unwrap()).max();
     assert!(clock.get() >= last.unwrap(), "the last record was waited for");
     assert!(looks.get() > 150, "the clock was looked at for each record");
 }

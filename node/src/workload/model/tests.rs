@@ -57,7 +57,7 @@ fn the_model_of_a_version_stays_what_it_is() {
     assert_eq!((MODEL_VERSION, model.id(0).as_str(), digest), GOLDEN);
 }
 
-const GOLDEN: (u32, &str, u64) = 
+const GOLDEN: (u32, &str, u64) =
     (1, "03c860c258e930d2f871d64e15b7ed0f", 17_355_498_664_822_026_935);
 
 #[test]

@@ -12,7 +12,8 @@ use super::report::{Difference, Report};
 use super::result::{Edition, Result, fault};
 use super::row::{Outlet, Row};
 use crate::workload::expected::Expected;
-use crate::workload::model::{Fate, Model};
+use crate::workload::model::Model;
+use crate::workload::transaction::Fate;
 
 /// The bit in a transaction's mark that says that its conflict was reported.
 const CONFLICT: u8 = 4;

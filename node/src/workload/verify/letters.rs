@@ -66,7 +66,8 @@ impl Letters {
     }
 
     fn leg(&self, topic: Option<&[u8]>) -> Option<Leg> {
-        let name = std::str::from_utf8(topic?).ok()?.strip_prefix(&self.prefix)?.strip_prefix('.')?;
+        let name =
+            std::str::from_utf8(topic?).ok()?.strip_prefix(&self.prefix)?.strip_prefix('.')?;
         // A file's name goes on behind the leg's.
         Leg::ALL.into_iter().find(|leg| name.split('.').next() == Some(leg.name()))
     }

@@ -6,8 +6,9 @@ use std::fmt::Debug;
 use proto::types::Leg;
 use serde::Deserialize;
 
-use crate::workload::model::{Fate, Model, Transaction, channel, service};
+use crate::workload::model::Model;
 use crate::workload::record::business_key;
+use crate::workload::transaction::{Fate, Transaction, channel, service};
 
 /// A row of the transactions outlet.
 #[derive(Clone, Debug, Deserialize)]
@@ -141,6 +142,10 @@ fn source_fault(prefix: &str, lacking: Option<Leg>, result: &Result) -> Option<S
     })
 }
 
-fn differs<A: Copy + Debug + PartialEq<B>, B: Copy + Debug>(name: &str, found: A, right: B) -> Option<String> {
+fn differs<A: Copy + Debug + PartialEq<B>, B: Copy + Debug>(
+    name: &str,
+    found: A,
+    right: B,
+) -> Option<String> {
     (found != right).then(|| format!("{name} is {found:?} and must be {right:?}"))
 }

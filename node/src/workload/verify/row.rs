@@ -67,7 +67,6 @@ impl<'a> Row<'a> {
     }
 }
 
-
 fn number(text: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(text).ok()?;
     text.parse().ok()
