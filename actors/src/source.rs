@@ -1,6 +1,7 @@
 //! Where records come from: partitions with offsets that can be read again from any offset.
 
 pub mod decode;
+pub mod file;
 pub mod kafka;
 
 use std::sync::Arc;
