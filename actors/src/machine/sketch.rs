@@ -147,7 +147,6 @@ const fn packed(index: usize, count: u64) -> u64 {
     (index as u64) << COUNT_BITS | count
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "11 bits are left")]
 const fn index_in(bucket: u64) -> usize {
     (bucket >> COUNT_BITS) as usize
 }

@@ -95,7 +95,7 @@ proptest! {
             scenario, window_ms: window_ms.max(1), dimension, start: start.into(), value: value.as_str().into(),
         };
         let (left, right) = (key(left), key(right));
-        prop_assert_eq!(CellKey::decode(&left.encode()).unwrap(), left.clone());
+        prop_assert_eq!(&CellKey::decode(&left.encode()).unwrap(), &left);
         if left.end() != right.end() {
             prop_assert_eq!(left.encode() < right.encode(), left.end() < right.end());
         }

@@ -2,7 +2,7 @@
 //!
 //! A bucket begins at `low`, answers `r = low + low/100` and takes every value up to the greatest `high`
 //! with `99 * high <= 100 * r`. So for each `x` in it, `r - x <= x/100` and `x - r <= x/100`: the relative
-//! error is at most 1 %, by integer arithmetic alone. That is DDSketch's mapping (gamma = 1.01 / 0.99) with
+//! error is at most 1 %, by integer arithmetic alone. That is the mapping of `DDSketch` (gamma = 1.01 / 0.99) with
 //! bounds rounded to integers: below 99 a bucket is one value, further up each is about 2.02 % wide.
 
 /// How many buckets there are. The last begins beyond 2^62 ms and takes everything above.
