@@ -1,5 +1,8 @@
 //! Where results go: rows from committed slots, each with its stamp, in order for each range.
 
+pub mod file;
+pub mod kafka;
+
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use proto::types::{Epoch, RangeId, Sequence, Version};

@@ -1,5 +1,8 @@
 //! Where records come from: partitions with offsets that can be read again from any offset.
 
+pub mod decode;
+pub mod kafka;
+
 use std::sync::Arc;
 
 use proto::types::{Offset, PartitionIndex, SourcePartition};

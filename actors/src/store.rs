@@ -1,5 +1,8 @@
 //! A range's local state on disk: derived from the journal, and thrown away where in doubt.
 
+pub mod memory;
+pub mod rocks;
+
 use std::path::Path;
 
 /// A range's tables. The number is the first byte of every key.

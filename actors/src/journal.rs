@@ -1,0 +1,4 @@
+//! The journal: what must survive, in create-only objects.
+
+pub mod local;
+pub mod log;

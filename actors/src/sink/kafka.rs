@@ -1,0 +1,289 @@
+//! Kafka as a sink: each row with its stamp in headers, in one topic an outlet.
+//!
+//! Without transactions rows are delivered at least once, and the stamps let a reader drop what it
+//! has had. With them each delivery is one transaction that also writes the last sequence of each
+//! range to a compacted topic; what that topic says after fencing is where the publisher goes on (I7).
+
+mod markers;
+mod outbound;
+mod topics;
+mod upserts;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use proto::types::{NodeId, RangeId, Sequence};
+use rdkafka::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseRecord, Producer};
+
+use self::outbound::{Outbound, stamp_headers};
+use self::topics::Topic;
+pub use self::upserts::KafkaUpserts;
+use super::{Outlet, Row, Sink, SinkError};
+
+/// How long a transaction's coordinator may take to answer.
+const COORDINATOR: Duration = Duration::from_secs(30);
+
+/// What must be so, whatever the properties say: no loss and no reordering on the way to the broker.
+const FIXED: [(&str, &str); 3] =
+    [("enable.idempotence", "true"), ("acks", "all"), ("partitioner", "murmur2_random")];
+
+/// What is so unless the properties say otherwise. I13: at most 64 MiB wait for the brokers.
+const USUAL: [(&str, &str); 6] = [
+    ("client.id", "throughline"),
+    ("linger.ms", "5"),
+    ("compression.type", "lz4"),
+    ("queue.buffering.max.kbytes", "65536"),
+    ("queue.buffering.max.messages", "200000"),
+    ("message.timeout.ms", "60000"),
+];
+
+/// Where rows go.
+#[derive(Clone)]
+pub struct KafkaSinkOptions {
+    /// `host:port`, separated by commas.
+    pub brokers: String,
+    /// Further librdkafka properties. Those that safety rests on cannot be changed.
+    pub properties: BTreeMap<String, String>,
+    /// What the topics' names begin with: `<prefix>.transactions` and so on.
+    pub prefix: String,
+    /// How many partitions a topic gets that has to be created.
+    pub partitions: i32,
+    /// Whose transactions they are.
+    pub node: NodeId,
+    /// Whether each delivery is a transaction.
+    pub exactly_once: bool,
+}
+
+/// Shows the properties' names but not their values: some are passwords.
+impl fmt::Debug for KafkaSinkOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaSinkOptions")
+            .field("brokers", &self.brokers)
+            .field("properties", &self.properties.keys())
+            .field("prefix", &self.prefix)
+            .field("partitions", &self.partitions)
+            .field("node", &self.node)
+            .field("exactly_once", &self.exactly_once)
+            .finish()
+    }
+}
+
+impl KafkaSinkOptions {
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        config.set("bootstrap.servers", &self.brokers);
+        config
+    }
+
+    fn producer(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        for (name, value) in USUAL {
+            config.set(name, value);
+        }
+        for (name, value) in self.client().config_map() {
+            config.set(name, value);
+        }
+        for (name, value) in FIXED {
+            config.set(name, value);
+        }
+        config
+    }
+
+    /// The producer whose transactions are those of `node`.
+    fn transactional_producer(&self, node: &NodeId) -> ClientConfig {
+        let mut config = self.producer();
+        config.set("transactional.id", format!("{}-{node}", self.prefix));
+        config.set("transaction.timeout.ms", "30000");
+        config.set("message.timeout.ms", "30000");
+        config
+    }
+
+    fn topic(&self, name: &str) -> String {
+        format!("{}.{name}", self.prefix)
+    }
+
+    fn unavailable(&self, doing: &str, fault: KafkaError) -> SinkError {
+        let doing = format!("{doing} of kafka at {}", self.brokers);
+        SinkError::Unavailable { doing, source: fault.into() }
+    }
+}
+
+/// Delivers rows to four topics.
+#[derive(Debug)]
+pub struct KafkaSink {
+    options: KafkaSinkOptions,
+    topics: [String; 4],
+    markers: String,
+    /// `None` until recovered, and again after any fault.
+    outbound: Option<Outbound>,
+}
+
+impl KafkaSink {
+    /// A sink that connects when it is recovered.
+    #[must_use]
+    pub fn new(options: KafkaSinkOptions) -> Self {
+        let topics = ["transactions", "late", "conflicts", "dead-letters"];
+        Self {
+            topics: topics.map(|name| options.topic(name)),
+            markers: options.topic("markers"),
+            options,
+            outbound: None,
+        }
+    }
+
+    /// Ends the transactions of another node whose ranges were taken over, so that none of them can
+    /// still be committed. To be called before [`Sink::recover`]; needed with exactly-once only.
+    ///
+    /// # Errors
+    ///
+    /// Where the transaction coordinator cannot be reached.
+    pub async fn fence(&self, node: &NodeId) -> Result<(), SinkError> {
+        if self.options.exactly_once {
+            self.initialised(node).await?;
+        }
+        Ok(())
+    }
+
+    /// A producer for the transactions of `node`; any earlier one is fenced, its open transaction aborted.
+    async fn initialised(&self, node: &NodeId) -> Result<Outbound, SinkError> {
+        let failed = |fault| self.fault("start transactions", fault);
+        let outbound =
+            Outbound::connect(&self.options.transactional_producer(node)).map_err(failed)?;
+        let init = outbound.blocking(|producer| producer.init_transactions(COORDINATOR));
+        init.await.map_err(failed)?;
+        Ok(outbound)
+    }
+
+    async fn create_topics(&self) -> Result<(), SinkError> {
+        let partitions = self.options.partitions;
+        let mut topics: Vec<_> = self
+            .topics
+            .iter()
+            .map(|name| Topic { name, partitions, is_compacted: false })
+            .collect();
+        if self.options.exactly_once {
+            topics.push(Topic { name: &self.markers, partitions: 1, is_compacted: true });
+        }
+        topics::create_missing(&self.options.client(), &topics)
+            .await
+            .map_err(|fault| self.options.unavailable("create topics", fault))
+    }
+
+    fn fault(&self, doing: &str, fault: KafkaError) -> SinkError {
+        match fault.rdkafka_error_code() {
+            Some(
+                RDKafkaErrorCode::Fenced
+                | RDKafkaErrorCode::ProducerFenced
+                | RDKafkaErrorCode::InvalidProducerEpoch,
+            ) => SinkError::Fenced(format!("{}-{}", self.options.prefix, self.options.node)),
+            Some(_) | None => self.options.unavailable(doing, fault),
+        }
+    }
+
+    async fn send(&self, outbound: &mut Outbound, rows: &[Row]) -> Result<(), KafkaError> {
+        for row in rows {
+            let topic = match row.outlet {
+                Outlet::Transactions => &self.topics[0],
+                Outlet::Late => &self.topics[1],
+                Outlet::Conflicts => &self.topics[2],
+                Outlet::DeadLetters => &self.topics[3],
+            };
+            let record = BaseRecord::to(topic)
+                .key(&row.key[..])
+                .payload(&row.payload[..])
+                .headers(stamp_headers(row));
+            outbound.send(record).await?;
+        }
+        Ok(())
+    }
+
+    async fn deliver_plainly(
+        &self,
+        outbound: &mut Outbound,
+        rows: &[Row],
+    ) -> Result<(), KafkaError> {
+        self.send(outbound, rows).await?;
+        outbound.settled().await
+    }
+
+    /// All rows, and for each range its last sequence, as one transaction.
+    async fn deliver_once(&self, outbound: &mut Outbound, rows: &[Row]) -> Result<(), KafkaError> {
+        outbound.blocking(Producer::begin_transaction).await?;
+        self.send(outbound, rows).await?;
+        let mut last = BTreeMap::new();
+        for row in rows {
+            last.insert(row.stamp.range, row.stamp.sequence);
+        }
+        for (range, sequence) in last {
+            let (key, value) = (range.0.to_string(), sequence.0.to_string());
+            outbound.send(BaseRecord::to(&self.markers).key(&key).payload(&value)).await?;
+        }
+        outbound.settled().await?;
+        outbound.blocking(|producer| producer.commit_transaction(COORDINATOR)).await
+    }
+
+    async fn recover_now(&mut self) -> Result<Vec<(RangeId, Sequence)>, SinkError> {
+        self.create_topics().await?;
+        if !self.options.exactly_once {
+            if self.outbound.is_none() {
+                let outbound = Outbound::connect(&self.options.producer());
+                self.outbound = Some(outbound.map_err(|fault| self.fault("connect", fault))?);
+            }
+            return Ok(Vec::new());
+        }
+        self.outbound = None;
+        // The order matters: first nobody else can commit, then what is committed is read.
+        let outbound = self.initialised(&self.options.node).await?;
+        let markers = markers::read(self.options.client(), self.markers.clone())
+            .await
+            .map_err(|fault| self.fault("read markers", fault))?;
+        self.outbound = Some(outbound);
+        Ok(markers)
+    }
+
+    async fn deliver_now(&mut self, rows: &[Row]) -> Result<(), SinkError> {
+        let Some(mut outbound) = self.outbound.take() else {
+            let unknown = KafkaError::ClientCreation("the sink is not recovered".to_owned());
+            return Err(self.fault("deliver rows", unknown));
+        };
+        let delivered = if self.options.exactly_once {
+            self.deliver_once(&mut outbound, rows).await
+        } else {
+            self.deliver_plainly(&mut outbound, rows).await
+        };
+        match delivered {
+            Ok(()) => {
+                self.outbound = Some(outbound);
+                Ok(())
+            }
+            // Whether a commit took effect is unclear after any fault: this producer is given up, and
+            // the next one reads back what is there (research: Kafka's EndTxn is not safe to repeat).
+            Err(fault) => {
+                let fault = outbound.fatal().unwrap_or(fault);
+                outbound.close().await;
+                Err(self.fault("deliver rows", fault))
+            }
+        }
+    }
+}
+
+impl Sink for KafkaSink {
+    fn recover(&mut self) -> BoxFuture<'_, Result<Vec<(RangeId, Sequence)>, SinkError>> {
+        self.recover_now().boxed()
+    }
+
+    fn deliver<'a>(&'a mut self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), SinkError>> {
+        self.deliver_now(rows).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests;

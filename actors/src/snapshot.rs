@@ -1,0 +1,158 @@
+//! Snapshots: what ranges were at a commit, in files that are never overwritten and a manifest that names them.
+//!
+//! Files go first, the manifest last, and whole (I11): a snapshot exists where its manifest does.
+//!
+//! ```text
+//! snapshots/files/<incarnation>-<file>-<sha256>    content, shared among snapshots
+//! snapshots/<name as 20 digits>/manifest           created once
+//! ```
+
+use std::sync::Arc;
+
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode};
+
+use crate::journal::log::explain;
+
+mod error;
+mod files;
+mod manifest;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+pub use error::SnapshotError;
+pub use files::{Fault, Wrong};
+pub use manifest::{Difference, FORMAT, FileEntry, Manifest, RangeEntry};
+
+/// The snapshots of one object store.
+#[derive(Clone, Debug)]
+pub struct Snapshots {
+    objects: Arc<dyn ObjectStore>,
+}
+
+impl Snapshots {
+    /// The snapshots that are kept in `objects`.
+    #[must_use]
+    pub fn new(objects: Arc<dyn ObjectStore>) -> Self {
+        Self { objects }
+    }
+
+    /// Creates the snapshot `manifest.name`, all of whose files have been uploaded.
+    ///
+    /// Where the answer is unclear the snapshot may exist: [`Self::inspect`] it.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError::Incomplete`] where a file is not there, [`SnapshotError::Taken`] where the name
+    /// is another snapshot's.
+    pub async fn create(&self, manifest: &Manifest) -> Result<(), SnapshotError> {
+        let name = manifest.name;
+        let bytes = manifest.encode()?;
+        self.check_complete(manifest).await?;
+        let object = manifest_object(name);
+        match self.objects.put_opts(&object, bytes.into(), PutMode::Create.into()).await {
+            Ok(_) => {}
+            Err(object_store::Error::AlreadyExists { .. }) => {
+                return Err(SnapshotError::Taken { name });
+            }
+            Err(error) => return Err(failed("create", &object, error)),
+        }
+        // A sweep that listed before us may have taken a file that an earlier attempt had left.
+        let complete = self.check_complete(manifest).await;
+        if matches!(complete, Err(SnapshotError::Incomplete { .. })) {
+            self.remove(&object).await?;
+        }
+        complete
+    }
+
+    /// The names of all snapshots, ascending.
+    ///
+    /// # Errors
+    ///
+    /// What the store said.
+    pub async fn list(&self) -> Result<Vec<u64>, SnapshotError> {
+        let root = Path::from("snapshots");
+        let listed = self.objects.list_with_delimiter(Some(&root)).await;
+        let folders = listed.map_err(|error| failed("list", &root, error))?.common_prefixes;
+        let mut names = Vec::new();
+        for name in folders.iter().filter_map(name_of) {
+            // A folder may be there for a torn manifest's sake.
+            if self.size(&manifest_object(name)).await?.is_some() {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// What the snapshot `name` holds, as far as its manifest says.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError::Unknown`], [`SnapshotError::Newer`] or [`SnapshotError::Corrupted`].
+    pub async fn inspect(&self, name: u64) -> Result<Manifest, SnapshotError> {
+        let object = manifest_object(name);
+        let read = async { self.objects.get(&object).await?.bytes().await };
+        let bytes = match read.await {
+            Ok(bytes) => bytes,
+            Err(object_store::Error::NotFound { .. }) => {
+                return Err(SnapshotError::Unknown { name });
+            }
+            Err(error) => return Err(failed("read", &object, error)),
+        };
+        let manifest = Manifest::decode(name, &bytes)?;
+        if manifest.name != name {
+            let detail = format!("it says that it is snapshot {}", manifest.name);
+            return Err(SnapshotError::Corrupted { name, detail });
+        }
+        Ok(manifest)
+    }
+
+    /// Deletes the snapshot `name`; its files go with the next [`Self::sweep`] unless others name them.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError::Newest`]: the journals may be cut up to it (I10).
+    pub async fn delete(&self, name: u64) -> Result<(), SnapshotError> {
+        let names = self.list().await?;
+        if !names.contains(&name) {
+            return Err(SnapshotError::Unknown { name });
+        }
+        if names.last() == Some(&name) {
+            return Err(SnapshotError::Newest { name });
+        }
+        self.remove(&manifest_object(name)).await
+    }
+
+    /// An object's bytes; `None` where it does not exist.
+    async fn size(&self, object: &Path) -> Result<Option<u64>, SnapshotError> {
+        match self.objects.head(object).await {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failed("look up", object, error)),
+        }
+    }
+
+    async fn remove(&self, object: &Path) -> Result<(), SnapshotError> {
+        match self.objects.delete(object).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(failed("delete", object, error)),
+        }
+    }
+}
+
+fn manifest_object(name: u64) -> Path {
+    Path::from(format!("snapshots/{name:020}/manifest"))
+}
+
+/// The snapshot whose folder this is; `None` for other folders.
+fn name_of(folder: &Path) -> Option<u64> {
+    let name = folder.filename()?;
+    let is_name = name.len() == 20 && name.bytes().all(|byte| byte.is_ascii_digit());
+    if is_name { name.parse().ok() } else { None }
+}
+
+fn failed(doing: &'static str, object: &Path, error: object_store::Error) -> SnapshotError {
+    SnapshotError::Store { doing, object: object.to_string(), source: explain(error) }
+}

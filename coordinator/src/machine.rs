@@ -1,0 +1,9 @@
+//! What the control plane decides: pure functions of facts and of the control log.
+
+pub mod entry;
+pub mod envelope;
+pub mod fence;
+pub mod member;
+pub mod plan;
+pub mod reconcile;
+pub mod table;

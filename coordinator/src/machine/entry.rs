@@ -1,0 +1,137 @@
+//! The control log's entries: what the coordinator decided, one decision a slot.
+
+use bytes::Bytes;
+use proto::types::{Epoch, KeyRange, NodeId, RangeId, Slot};
+use serde::{Deserialize, Serialize};
+
+use super::envelope::{self, EnvelopeError};
+use super::member::{Member, Term};
+
+pub(super) mod wire;
+
+/// The first bytes of each slot of the control log.
+const MAGIC: &str = "TLCL";
+
+/// What one slot of the control log says.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Entry {
+    /// Under which leadership it was written; for a [`Change::Leader`] the one that begins.
+    pub term: Term,
+    /// What is so from now on.
+    pub change: Change,
+}
+
+/// What an entry changes.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase", rename_all_fields = "camelCase")]
+pub enum Change {
+    /// A process leads: the one that won the slot with this entry, and nobody else.
+    Leader {
+        /// The node whose process it is.
+        #[serde(with = "wire::node")]
+        candidate: NodeId,
+    },
+    /// A node has started: this life of it may own ranges.
+    Joined {
+        /// The new life.
+        member: Member,
+        /// Where other nodes reach it.
+        address: String,
+    },
+    /// A life of a node is over. Written after its journal was fenced, never before.
+    Dead {
+        /// The life that is over.
+        member: Member,
+        /// The slot of its journal that holds the fence: all its commits are below.
+        #[serde(with = "wire::slot")]
+        fenced_at: Slot,
+    },
+    /// The key space is cut into ranges, once and for all keys.
+    Divided {
+        /// The ranges, ascending by number and by key.
+        ranges: Vec<Division>,
+    },
+    /// Ranges that nobody owned have owners.
+    Assigned {
+        /// Ascending by range.
+        assignments: Vec<Assignment>,
+    },
+    /// A living owner has given up ranges, each at a commit.
+    Released {
+        /// The owner that gave them up.
+        member: Member,
+        /// Ascending by range.
+        releases: Vec<Release>,
+    },
+}
+
+/// A range and its keys.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Division {
+    /// The range.
+    #[serde(with = "wire::range")]
+    pub range: RangeId,
+    /// Its keys.
+    #[serde(with = "wire::keys")]
+    pub keys: KeyRange,
+}
+
+/// A range's new owner.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Assignment {
+    /// The range.
+    #[serde(with = "wire::range")]
+    pub range: RangeId,
+    /// Who owns it from now on.
+    pub member: Member,
+    /// Under which number.
+    #[serde(with = "wire::epoch")]
+    pub epoch: Epoch,
+}
+
+/// Where an owner's commits for a range end.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Release {
+    /// The range.
+    #[serde(with = "wire::range")]
+    pub range: RangeId,
+    /// The epoch under which it was owned.
+    #[serde(with = "wire::epoch")]
+    pub epoch: Epoch,
+    /// The slot of the owner's journal after the last with a commit for the range.
+    #[serde(with = "wire::slot")]
+    pub to: Slot,
+}
+
+/// Why a slot's content is no entry.
+#[derive(Debug, thiserror::Error)]
+pub enum EntryError {
+    /// The envelope was refused.
+    #[error("open the entry's envelope")]
+    Envelope(#[from] EnvelopeError),
+    /// The content verified, but it is none that this version knows.
+    #[error("read the entry's content")]
+    Content(#[from] serde_json::Error),
+}
+
+impl Entry {
+    /// The entry as a slot's content. `nonce` tells this attempt from every other.
+    #[must_use]
+    pub fn seal(&self, nonce: u64) -> Bytes {
+        let content =
+            serde_json::to_vec(self).expect("an entry has string keys and writes to memory");
+        envelope::seal(MAGIC, nonce, &content)
+    }
+
+    /// The entry that a slot holds.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryError`] where the content is torn, foreign, or newer than this version reads (I11, I14).
+    pub fn open(object: &[u8]) -> Result<Self, EntryError> {
+        Ok(serde_json::from_slice(envelope::open(MAGIC, object)?.content)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! Entries come out as they went in, read as JSON, and are refused where this version cannot know them.
+
+use proto::types::Incarnation;
+
+use super::*;
+
+fn member(node: &str, incarnation: u64) -> Member {
+    Member { node: NodeId::new(node).unwrap(), incarnation: Incarnation(incarnation) }
+}
+
+fn changes() -> Vec<(Change, &'static str)> {
+    let (range, epoch) = (RangeId(65_535), Epoch::new(u64::MAX));
+    let keys = KeyRange::new(0x8000_0000_0000_0000, 0).unwrap();
+    vec![
+        (
+            Change::Leader { candidate: NodeId::new("node-1").unwrap() },
+            r#"{"kind":"leader","candidate":"node-1"}"#,
+        ),
+        (
+            Change::Joined { member: member("node-1", 2), address: "10.0.0.1:7700".into() },
+            r#"{"kind":"joined","member":{"node":"node-1","incarnation":2},"address":"10.0.0.1:7700"}"#,
+        ),
+        (
+            Change::Dead { member: member("node-1", 1), fenced_at: Slot(9) },
+            r#"{"kind":"dead","member":{"node":"node-1","incarnation":1},"fencedAt":9}"#,
+        ),
+        (
+            Change::Divided { ranges: vec![Division { range, keys }] },
+            r#"{"kind":"divided","ranges":[{"range":65535,"keys":"8000000000000000-0000000000000000"}]}"#,
+        ),
+        (
+            Change::Assigned {
+                assignments: vec![Assignment { range, member: member("node-1", 2), epoch }],
+            },
+            r#"{"kind":"assigned","assignments":[{"range":65535,"member":{"node":"node-1","incarnation":2},"epoch":18446744073709551615}]}"#,
+        ),
+        (
+            Change::Released {
+                member: member("node-1", 2),
+                releases: vec![Release { range, epoch: Epoch::new(3), to: Slot(12) }],
+            },
+            r#"{"kind":"released","member":{"node":"node-1","incarnation":2},"releases":[{"range":65535,"epoch":3,"to":12}]}"#,
+        ),
+    ]
+}
+
+fn sealed(content: &str) -> Bytes {
+    envelope::seal(MAGIC, 1, content.as_bytes())
+}
+
+/// The format is a promise: who changes it must raise the format's number.
+#[test]
+fn each_kind_of_entry_has_this_form() {
+    for (change, json) in changes() {
+        let entry = Entry { term: Term(3), change };
+        let object = entry.seal(5);
+        let content = envelope::open(MAGIC, &object).unwrap().content;
+        assert_eq!(str::from_utf8(content).unwrap(), format!(r#"{{"term":3,"change":{json}}}"#));
+        assert_eq!(Entry::open(&object).unwrap(), entry);
+    }
+}
+
+#[test]
+fn two_attempts_to_write_the_same_differ() {
+    let entry = Entry { term: Term(1), change: changes().remove(0).0 };
+    assert_ne!(entry.seal(1), entry.seal(2));
+}
+
+#[test]
+fn a_field_that_a_later_version_added_is_passed_over() {
+    let object = sealed(
+        r#"{"term":1,"since":4,"change":{"kind":"leader","candidate":"node-1","zone":"a"}}"#,
+    );
+    let change = Change::Leader { candidate: NodeId::new("node-1").unwrap() };
+    assert_eq!(Entry::open(&object).unwrap(), Entry { term: Term(1), change });
+}
+
+#[test]
+fn content_that_breaks_a_rule_of_its_type_is_refused() {
+    for content in [
+        "",
+        "{}",
+        r#"{"term":1,"change":{"kind":"elected","candidate":"node-1"}}"#,
+        r#"{"term":1,"change":{"kind":"leader","candidate":"../node"}}"#,
+        r#"{"term":-1,"change":{"kind":"leader","candidate":"node-1"}}"#,
+        r#"{"term":1,"change":{"kind":"divided","ranges":[{"range":0,"keys":"5-5"}]}}"#,
+        r#"{"term":1,"change":{"kind":"divided","ranges":[{"range":0,"keys":"5"}]}}"#,
+        r#"{"term":1,"change":{"kind":"divided","ranges":[{"range":65536,"keys":"0-0"}]}}"#,
+    ] {
+        let opened = Entry::open(&sealed(content));
+        assert!(matches!(opened, Err(EntryError::Content(_))), "{content}: {opened:?}");
+    }
+}
+
+#[test]
+fn an_entry_from_a_version_that_this_one_cannot_follow_says_so() {
+    let error = Entry::open(b"TLCL 9 8 0000000000000000 00000000\n{}").unwrap_err();
+    let newer = EnvelopeError::Newer { format: 9, min_reader: 8 };
+    assert!(matches!(&error, EntryError::Envelope(found) if *found == newer), "{error:?}");
+    assert!(newer.to_string().contains("start the newer version"), "{newer}");
+}

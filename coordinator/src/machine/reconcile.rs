@@ -1,0 +1,113 @@
+//! What has to be done so that the ranges come to be where they should be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proto::types::{Epoch, NodeId, RangeId};
+
+use super::member::Member;
+use super::plan::{Condition, Facts, Placement};
+use super::table::{Range, Table, Tenure};
+
+/// How things stand: what the control log says, and who is held dead although it does not say so yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed<'a> {
+    /// The fold of the control log.
+    pub table: &'a Table,
+    /// Lives that are held dead. A wrong guess costs time, never safety: they are fenced first (I12).
+    pub held_dead: &'a BTreeSet<Member>,
+}
+
+/// One thing to do. Each is right whenever it is done and however often: what it would break, the
+/// control log refuses.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Order {
+    /// End the journal of a life that is held dead or has been followed by another, then declare it
+    /// dead.
+    Fence {
+        /// The life.
+        member: Member,
+    },
+    /// Ask a living owner to close a range at a commit and to give it up.
+    Release {
+        /// The range.
+        range: RangeId,
+        /// Its owner.
+        member: Member,
+        /// The epoch under which it owns the range.
+        epoch: Epoch,
+    },
+    /// Give a range that nobody owns to an owner.
+    Assign {
+        /// The range.
+        range: RangeId,
+        /// Its owner to be.
+        member: Member,
+        /// The epoch, never given before (I1).
+        epoch: Epoch,
+    },
+}
+
+impl Observed<'_> {
+    /// The facts that a plan needs.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        let serving = self.serving();
+        let condition = |node| {
+            if serving.contains_key(node) { Condition::Serving } else { Condition::Dead }
+        };
+        let members = self.table.members().map(|(member, _)| &member.node);
+        Facts {
+            nodes: members.map(|node| (node.clone(), condition(node))).collect(),
+            homes: self.table.ranges().map(|(id, range)| (id, range.home().cloned())).collect(),
+        }
+    }
+
+    /// The life in which each node can own ranges: its last, where that lives.
+    fn serving(&self) -> BTreeMap<&NodeId, &Member> {
+        // Ascending, so that a node's last life is what stays.
+        let alive = self.table.alive().filter(|&member| !self.held_dead.contains(member));
+        alive.map(|member| (&member.node, member)).collect()
+    }
+}
+
+/// The orders that bring `observed` nearer to `desired`. None are left when it is reached.
+///
+/// A range whose owner has to be fenced, or that has to be released, is assigned by a later call,
+/// after the control log says that this has happened. A range that `desired` leaves out stays.
+#[must_use]
+pub fn reconcile(desired: &Placement, observed: &Observed<'_>) -> Vec<Order> {
+    let serving = observed.serving();
+    let serves = |member: &Member| serving.get(&member.node) == Some(&member);
+
+    let over = observed.table.alive().filter(|&member| !serves(member));
+    let mut orders: Vec<_> = over.map(|member| Order::Fence { member: member.clone() }).collect();
+    for (&id, node) in desired {
+        let Some((range, &next)) = observed.table.range(id).zip(serving.get(node)) else {
+            continue;
+        };
+        orders.extend(order(id, range, next, serves));
+    }
+    orders
+}
+
+fn order(
+    id: RangeId,
+    range: &Range,
+    next: &Member,
+    serves: impl Fn(&Member) -> bool,
+) -> Option<Order> {
+    match &range.tenure {
+        Tenure::Never | Tenure::Past(_) => {
+            Some(Order::Assign { range: id, member: next.clone(), epoch: range.epoch.next() })
+        }
+        Tenure::Now(owner) if owner == next => None,
+        Tenure::Now(owner) if serves(owner) => {
+            Some(Order::Release { range: id, member: owner.clone(), epoch: range.epoch })
+        }
+        // It is being fenced.
+        Tenure::Now(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! What the control log may say next, and what follows from what it said.
+
+use super::*;
+use crate::fixtures::{
+    assigned, dead, divided, entry, fold, joined, lead, member, node, released, table,
+};
+
+/// Two nodes, of which `a` owns both ranges.
+fn two_ranges() -> Vec<Change> {
+    let a = member("a", 1);
+    vec![
+        lead("a"),
+        joined("a", 1),
+        joined("b", 1),
+        divided(2),
+        assigned(&[(0, a.clone(), 1), (1, a, 1)]),
+    ]
+}
+
+/// After `before`, `change` is refused for `reason`, and the table stays as it was.
+fn check_refused(before: &[Change], change: Change, reason: Refused) {
+    let mut folded = table(before);
+    assert_eq!(fold(&mut folded, change), Err(reason));
+    assert_eq!(folded, table(before));
+}
+
+/// The range's owner, epoch and lineage (member, epoch, from, to) after `changes`.
+fn check_range(changes: &[Change], owner: Tenure, epoch: u64, lineage: &[(Member, u64, u64, u64)]) {
+    let table = table(changes);
+    let range = table.range(RangeId(0)).unwrap();
+    let spans = lineage.iter().map(|(member, epoch, from, to)| Span {
+        member: member.clone(),
+        epoch: Epoch::new(*epoch),
+        from: Slot(*from),
+        to: Slot(*to),
+    });
+    assert_eq!(range.tenure, owner);
+    assert_eq!(range.epoch, Epoch::new(epoch));
+    assert_eq!(table.lineage(RangeId(0)), spans.collect::<Vec<_>>());
+}
+
+#[test]
+fn who_won_the_last_leader_slot_leads() {
+    assert_eq!(Table::default().leader(), None);
+    let table = table(&[lead("a"), lead("b"), lead("a"), lead("b")]);
+    let leader = Leader { candidate: node("b"), term: Term(4) };
+    assert_eq!(table.leader(), Some(&leader));
+}
+
+#[test]
+fn only_an_entry_of_the_present_term_is_taken() {
+    for (term, change, expected) in
+        [(0, joined("a", 1), 0), (1, joined("a", 1), 0), (0, lead("a"), 1), (2, lead("a"), 1)]
+    {
+        let refused = Refused::Term { found: Term(term), expected: Term(expected) };
+        assert_eq!(Table::default().apply(entry(term, change)), Err(refused));
+    }
+    for (term, change, expected) in
+        [(1, joined("a", 1), 2), (3, joined("a", 1), 2), (2, lead("a"), 3), (4, lead("a"), 3)]
+    {
+        let refused = Refused::Term { found: Term(term), expected: Term(expected) };
+        assert_eq!(table(&[lead("a"), lead("b")]).apply(entry(term, change)), Err(refused));
+    }
+}
+
+#[test]
+fn each_life_of_a_node_has_the_next_number() {
+    let before = [lead("a"), joined("a", 1), joined("a", 2), joined("b", 1)];
+    assert_eq!(table(&before).next_incarnation(&node("a")), Incarnation(3));
+    assert_eq!(table(&before).next_incarnation(&node("b")), Incarnation(2));
+    assert_eq!(table(&before).next_incarnation(&node("aa")), Incarnation(1));
+    for wrong in [0, 1, 2, 4] {
+        let refused = Refused::Incarnation { member: member("a", wrong), next: Incarnation(3) };
+        check_refused(&before, joined("a", wrong), refused);
+    }
+}
+
+#[test]
+fn a_life_dies_once_and_stays_dead() {
+    let before = [lead("a"), joined("a", 1), dead("a", 1, 4)];
+    let standing = Standing::Dead { fenced_at: Slot(4) };
+    assert_eq!(table(&before).standing(&member("a", 1)), Some(&standing));
+    assert_eq!(table(&before).alive().count(), 0);
+    check_refused(&before, dead("a", 1, 4), Refused::NotAlive(member("a", 1)));
+    check_refused(&before, dead("a", 2, 4), Refused::NotAlive(member("a", 2)));
+}
+
+#[test]
+fn a_fence_below_what_is_known_to_be_in_the_journal_is_refused() {
+    let early =
+        |to, least| Refused::TooEarly { member: member("a", 1), to: Slot(to), least: Slot(least) };
+    check_refused(&two_ranges(), dead("a", 1, 0), early(0, 1));
+    let mut before = two_ranges();
+    before.push(released(member("a", 1), &[(1, 1, 7)]));
+    before.push(assigned(&[(1, member("b", 1), 2)]));
+    check_refused(&before, dead("a", 1, 6), early(6, 7));
+    before.push(dead("a", 1, 7));
+    table(&before);
+}
+
+#[test]
+fn the_key_space_is_divided_once_and_whole() {
+    let begun = [lead("a")];
+    check_refused(&[lead("a"), divided(2)], divided(2), Refused::Divided);
+
+    let Change::Divided { ranges } = divided(3) else { unreachable!() };
+    let without = |place: usize| {
+        let mut ranges = ranges.clone();
+        ranges.remove(place);
+        Change::Divided { ranges }
+    };
+    check_refused(&begun, without(0), Refused::Uncovered(RangeId(1)));
+    check_refused(&begun, without(1), Refused::Uncovered(RangeId(2)));
+    check_refused(&begun, without(2), Refused::Uncovered(RangeId(1)));
+    check_refused(&begun, Change::Divided { ranges: vec![] }, Refused::Uncovered(RangeId(0)));
+
+    let mut twice = ranges.clone();
+    twice.push(Division { range: RangeId(3), keys: ranges[0].keys });
+    check_refused(&begun, Change::Divided { ranges: twice }, Refused::Uncovered(RangeId(3)));
+    let mut swapped = ranges;
+    swapped.swap(0, 1);
+    check_refused(&begun, Change::Divided { ranges: swapped }, Refused::Unordered(RangeId(0)));
+}
+
+#[test]
+fn a_range_gets_each_epoch_once() {
+    let mut before = two_ranges();
+    before.push(dead("a", 1, 5));
+    for found in [0, 1, 3] {
+        let refused =
+            Refused::Epoch { range: RangeId(0), found: Epoch::new(found), expected: Epoch::new(2) };
+        check_refused(&before, assigned(&[(0, member("b", 1), found)]), refused);
+    }
+    let twice = assigned(&[(0, member("b", 1), 2), (0, member("b", 1), 3)]);
+    check_refused(&before, twice, Refused::Unordered(RangeId(0)));
+}
+
+#[test]
+fn a_range_is_assigned_only_to_the_living_and_only_while_nobody_owns_it() {
+    let owned = Refused::Owned { range: RangeId(0), owner: member("a", 1) };
+    check_refused(&two_ranges(), assigned(&[(0, member("b", 1), 2)]), owned.clone());
+    check_refused(&two_ranges(), assigned(&[(0, member("a", 1), 2)]), owned);
+
+    let mut before = two_ranges();
+    before.push(dead("a", 1, 5));
+    let refused = Refused::NotAlive(member("a", 1));
+    check_refused(&before, assigned(&[(0, member("a", 1), 2)]), refused);
+    let refused = Refused::NotAlive(member("b", 2));
+    check_refused(&before, assigned(&[(0, member("b", 2), 2)]), refused);
+    let refused = Refused::Unknown(RangeId(2));
+    check_refused(&before, assigned(&[(0, member("b", 1), 2), (2, member("b", 1), 1)]), refused);
+}
+
+#[test]
+fn only_its_owner_releases_a_range_and_only_under_its_epoch() {
+    let (a, b) = (member("a", 1), member("b", 1));
+    let refused = Refused::NotOwner { range: RangeId(0), member: b.clone() };
+    check_refused(&two_ranges(), released(b, &[(0, 1, 5)]), refused);
+    let refused =
+        Refused::Epoch { range: RangeId(0), found: Epoch::new(2), expected: Epoch::new(1) };
+    check_refused(&two_ranges(), released(a.clone(), &[(0, 2, 5)]), refused);
+    let refused = Refused::TooEarly { member: a.clone(), to: Slot(0), least: Slot(1) };
+    check_refused(&two_ranges(), released(a.clone(), &[(0, 1, 0)]), refused);
+    let refused = Refused::Unordered(RangeId(0));
+    check_refused(&two_ranges(), released(a, &[(0, 1, 5), (0, 1, 5)]), refused);
+}
+
+#[test]
+fn a_new_range_has_no_owner_and_no_past() {
+    check_range(&[lead("a"), divided(1)], Tenure::Never, 0, &[]);
+}
+
+#[test]
+fn a_dead_owners_commits_are_the_ranges_past_up_to_the_fence() {
+    let mut changes = two_ranges();
+    changes.push(dead("a", 1, 5));
+    let (a, b) = (member("a", 1), member("b", 1));
+    check_range(&changes, Tenure::Past(a.clone()), 1, &[(a.clone(), 1, 1, 5)]);
+    changes.push(assigned(&[(0, b.clone(), 2)]));
+    check_range(&changes, Tenure::Now(b.clone()), 2, &[(a.clone(), 1, 1, 5)]);
+    changes.push(dead("b", 1, 3));
+    check_range(&changes, Tenure::Past(b.clone()), 2, &[(a, 1, 1, 5), (b, 2, 1, 3)]);
+}
+
+#[test]
+fn a_range_that_comes_back_to_a_life_continues_above_what_it_had_there() {
+    let (a, b) = (member("a", 1), member("b", 1));
+    let mut changes = two_ranges();
+    changes.push(released(a.clone(), &[(0, 1, 5)]));
+    check_range(&changes, Tenure::Past(a.clone()), 1, &[(a.clone(), 1, 1, 5)]);
+    changes.push(assigned(&[(0, b.clone(), 2)]));
+    changes.push(released(b.clone(), &[(0, 2, 9)]));
+    changes.push(assigned(&[(0, a.clone(), 3)]));
+    changes.push(dead("a", 1, 8));
+    let past = [(a.clone(), 1, 1, 5), (b, 2, 1, 9), (a.clone(), 3, 5, 8)];
+    check_range(&changes, Tenure::Past(a), 3, &past);
+}
+
+#[test]
+fn an_owner_that_committed_nothing_leaves_no_past() {
+    let mut changes = two_ranges();
+    for life in 1..100 {
+        changes.push(dead("a", life, 1));
+        changes.push(joined("a", life + 1));
+        changes.push(assigned(&[(0, member("a", life + 1), life + 1)]));
+    }
+    check_range(&changes, Tenure::Now(member("a", 100)), 100, &[]);
+}
+
+#[test]
+fn the_death_of_one_node_leaves_the_ranges_of_the_others() {
+    let mut changes = two_ranges();
+    changes.push(dead("b", 1, 1));
+    check_range(&changes, Tenure::Now(member("a", 1)), 1, &[]);
+}

@@ -1,0 +1,108 @@
+//! What the API asks of the engine, in checked types: one trait, implemented once.
+
+mod cluster;
+mod indicator;
+mod ledger;
+mod snapshot;
+mod transaction;
+
+use futures::future::BoxFuture;
+use proto::types::{EventTime, Offset, RangeId, RecordTime, SourcePartition};
+
+pub use self::cluster::{Cluster, Health, Node, NodeState, Range, RangeState};
+pub use self::indicator::{Cell, Figure, Indicator, IndicatorKind, Query};
+pub use self::ledger::{Counts, Ledger};
+pub use self::snapshot::{Fault, Snapshot, SnapshotState, Verdict};
+pub use self::transaction::{ResultState, SeenLeg, Transaction};
+use crate::problem::Problem;
+
+/// An answer on its way.
+pub type Reply<'a, T> = BoxFuture<'a, Result<Answer<T>, Problem>>;
+
+/// Who can answer. Each call is a read of committed state, cheap enough for once a second; only
+/// the two snapshot verbs work longer.
+pub trait Backend: Send + Sync + 'static {
+    /// Whether the cluster is well.
+    fn cluster(&self) -> Reply<'_, Cluster>;
+    /// The nodes, by name.
+    fn nodes(&self) -> Reply<'_, Vec<Node>>;
+    /// The ranges, by their first key.
+    fn ranges(&self) -> Reply<'_, Vec<Range>>;
+    /// Where every record went.
+    fn ledger(&self) -> Reply<'_, Ledger>;
+    /// What is known of the transaction with that id.
+    fn transaction(&self, id: String) -> Reply<'_, Transaction>;
+    /// Which indicators there are.
+    fn indicators(&self) -> Reply<'_, Vec<Indicator>>;
+    /// An indicator's cells, by window start, then by the number of transactions, most first.
+    fn query(&self, query: Query) -> Reply<'_, Vec<Cell>>;
+    /// The snapshots, newest first.
+    fn snapshots(&self) -> Reply<'_, Vec<Snapshot>>;
+    /// Takes a snapshot and answers when it is done. The same request id again is the same snapshot.
+    fn create_snapshot(&self, request_id: String) -> Reply<'_, Snapshot>;
+    /// Reads a snapshot back and checks it.
+    fn verify_snapshot(&self, name: String) -> Reply<'_, Verdict>;
+    /// The counters that move, for metrics and for live views.
+    fn pulse(&self) -> Reply<'_, Pulse>;
+}
+
+/// A value, and how fresh and complete it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer<T> {
+    /// What was asked for.
+    pub value: T,
+    /// As of when.
+    pub as_of: AsOf,
+}
+
+impl<T> Answer<T> {
+    /// The same freshness for what `change` makes of the value.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Answer<U> {
+        Answer { value: change(self.value), as_of: self.as_of }
+    }
+}
+
+/// How fresh and how complete an answer is.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AsOf {
+    /// All windows before this are settled; `None` while nothing has been read.
+    pub business_time: Option<EventTime>,
+    /// From the newest record in the sources to this answer.
+    pub lag_ms: u64,
+    /// The ranges that did not answer; none when the answer is complete.
+    pub missing: Vec<RangeId>,
+    /// The range map under which the answer was read.
+    pub map_version: u64,
+}
+
+/// How far one source partition has been read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Progress {
+    /// Which.
+    pub source: SourcePartition,
+    /// The least committed position over the ranges.
+    pub position: Offset,
+    /// One past its last record; `None` while the source has not said.
+    pub end: Option<Offset>,
+    /// The record clock there; `None` before the first record.
+    pub clock: Option<RecordTime>,
+}
+
+/// The counters that move, all since the node's state began (not since the process started).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Pulse {
+    /// Results with all three legs.
+    pub complete: u64,
+    /// Results that lacked a leg at the deadline, also those since corrected.
+    pub incomplete: u64,
+    /// Corrections.
+    pub corrected: u64,
+    /// Transactions that wait for a leg.
+    pub open: u64,
+    /// Bytes of records applied.
+    pub bytes: u64,
+    /// How far the sources have been read.
+    pub sources: Vec<Progress>,
+    /// Resident memory; `None` where it cannot be told.
+    pub memory_bytes: Option<u64>,
+}

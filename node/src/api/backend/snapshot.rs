@@ -1,0 +1,51 @@
+//! Snapshots, and what a check of one found.
+
+/// How a snapshot stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SnapshotState {
+    /// Being taken.
+    Running,
+    /// Whole.
+    Done,
+    /// Given up.
+    Failed,
+}
+
+/// What the cluster can be restored from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Snapshot {
+    /// Its name.
+    pub name: String,
+    /// When it was taken, in milliseconds since the Unix epoch.
+    pub created_ms: u64,
+    /// How long that took.
+    pub took_ms: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// Of these, what earlier ones did not have.
+    pub new_bytes: u64,
+    /// How many ranges it holds.
+    pub ranges: u32,
+    /// How it stands.
+    pub state: SnapshotState,
+    /// Whether a check of it has passed.
+    pub verified: bool,
+}
+
+/// What a check of a snapshot found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Verdict {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// What is wrong with it; none when it can be restored.
+    pub faults: Vec<Fault>,
+}
+
+/// Something wrong in a snapshot (I11).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Fault {
+    /// The object.
+    pub object: String,
+    /// What is wrong with it.
+    pub problem: String,
+}

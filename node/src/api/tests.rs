@@ -1,0 +1,200 @@
+//! The API over a real connection, against the fake bank.
+
+use std::num::NonZeroU16;
+
+use proto::api::v1;
+use proto::api::v1::case_service_client::CaseServiceClient;
+use proto::api::v1::cluster_service_client::ClusterServiceClient;
+use proto::api::v1::indicator_service_client::IndicatorServiceClient;
+use proto::api::v1::snapshot_service_client::SnapshotServiceClient;
+use proto::types::RangeId;
+use tonic::transport::Channel;
+
+use super::*;
+use crate::fake::Fake;
+
+/// A served backend; it stops with the test.
+async fn served(fake: Fake) -> (Channel, Arc<Calls>) {
+    let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let calls = Arc::new(Calls::default());
+    let server = serve(listener, Arc::new(fake), Arc::clone(&calls), std::future::pending());
+    tokio_util::task::TaskTracker::new().spawn(server);
+    (tonic::transport::Endpoint::new(endpoint).unwrap().connect_lazy(), calls)
+}
+
+#[tokio::test]
+async fn an_address_that_others_can_reach_is_refused() {
+    for address in ["0.0.0.0:0", "192.168.1.1:0", "[::]:0"] {
+        let problem = listen(address.parse().unwrap()).await.unwrap_err();
+        assert_eq!(problem.code, Code::NotLoopback, "{address}");
+    }
+}
+
+#[tokio::test]
+async fn a_taken_address_is_named() {
+    let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let problem = listen(address).await.unwrap_err();
+    assert_eq!(problem.code, Code::AddressTaken);
+    assert!(problem.what.contains(&address.to_string()));
+}
+
+#[tokio::test]
+async fn an_answer_says_how_fresh_and_complete_it_is() {
+    let (channel, _) = served(Fake { missing: vec![RangeId(2)], ..Fake::default() }).await;
+    let cluster = ClusterServiceClient::new(channel)
+        .get_cluster(v1::GetClusterRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    let as_of = cluster.as_of.unwrap();
+    assert!(!as_of.complete);
+    assert_eq!(as_of.missing_ranges, ["ranges/r2"]);
+    assert_eq!(as_of.lag.unwrap().to_string(), "0.800s");
+    assert_eq!((as_of.map_version, cluster.map_version), (42, 42));
+    assert_eq!(as_of.business_time.unwrap().to_string(), "2023-11-14T22:13:20Z");
+}
+
+#[tokio::test]
+async fn the_total_of_the_ledger_balances_only_where_each_partition_does() {
+    // In the last case the total alone would look right.
+    for (lost, doubled, balanced) in [(0, 0, true), (5, 0, false), (5, 5, false)] {
+        let (channel, _) = served(Fake { lost, doubled, ..Fake::default() }).await;
+        let ledger = ClusterServiceClient::new(channel)
+            .get_ledger(v1::GetLedgerRequest {})
+            .await
+            .unwrap()
+            .into_inner();
+        let total = ledger.total.unwrap();
+        assert_eq!(total.balanced, balanced);
+        assert_eq!(total.imbalance, i64::try_from(lost).unwrap() - i64::try_from(doubled).unwrap());
+        assert_eq!(ledger.rows[0].key, "bank.trace/0");
+        assert_eq!(ledger.rows[0].balanced, balanced);
+        assert_eq!(ledger.rows[1].balanced, doubled == 0);
+        assert!(ledger.rows[2].balanced);
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_ranges_come_in_pages() {
+    let (channel, _) = served(Fake { ranges: NonZeroU16::new(120), ..Fake::default() }).await;
+    let mut client = ClusterServiceClient::new(channel);
+    let (mut names, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = v1::ListRangesRequest { page_size: 50, page_token };
+        let page = client.list_ranges(request).await.unwrap().into_inner();
+        assert!(page.as_of.is_some());
+        names.extend(page.ranges.into_iter().map(|range| range.name));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(names, (0..120).map(|id| format!("ranges/r{id}")).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_transaction_is_open_a_result_only_done_or_unknown() {
+    let (channel, calls) = served(Fake::default()).await;
+    let mut client = CaseServiceClient::new(channel);
+    let mut get = async |id: &str| {
+        let name = format!("transactions/{id}");
+        client.get_transaction(v1::GetTransactionRequest { name }).await.map(|r| r.into_inner())
+    };
+    use v1::transaction::State;
+
+    let open = get("t-open").await.unwrap();
+    assert_eq!(open.state(), State::Open);
+    assert_eq!(open.legs.len(), 2);
+    assert_eq!(open.missing().collect::<Vec<_>>(), [v1::leg::Kind::Response]);
+    assert_eq!(open.deadline_time.unwrap().to_string(), "2023-11-14T23:18:20Z");
+
+    let done = get("t-done").await.unwrap();
+    assert_eq!(done.state(), State::Complete);
+    assert_eq!(done.result_json, crate::fake::RESULT);
+    assert_eq!(done.legs[2].topic, "bank.response");
+
+    assert_eq!(get("t-old").await.unwrap().state(), State::Done);
+
+    let status = get("nobody").await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::NotFound);
+    assert_eq!(problem_of(&status).code, Code::TransactionNotFound);
+
+    let call = |code| Call { service: "CaseService", method: "GetTransaction", code };
+    let counts = [(call(tonic::Code::Ok), 3), (call(tonic::Code::NotFound), 1)];
+    assert_eq!(calls.counts(), counts);
+}
+
+#[tokio::test]
+async fn an_indicator_is_asked_by_dimension_and_time() {
+    let (channel, _) = served(Fake::default()).await;
+    let mut client = IndicatorServiceClient::new(channel);
+    let request = |name: &str| v1::QueryIndicatorRequest {
+        name: format!("scenarios/bank/indicators/{name}"),
+        filter: "channel = \"atm\"".to_owned(),
+        ..v1::QueryIndicatorRequest::default()
+    };
+    let answer = client.query_indicator(request("duration")).await.unwrap().into_inner();
+    assert!(answer.as_of.unwrap().complete);
+    assert_eq!(answer.cells.len(), 1);
+    assert_eq!(answer.cells[0].key["channel"], "atm");
+    assert_eq!(answer.cells[0].value, Some(250.0));
+    let status = client.query_indicator(request("activation")).await.unwrap_err();
+    assert_eq!(problem_of(&status).code, Code::IndicatorNotFound);
+    assert_eq!(problem_of(&status).remedy, ["throughline indicator list"]);
+}
+
+#[tokio::test]
+async fn a_check_of_a_snapshot_names_what_is_wrong() {
+    let (channel, _) = served(Fake::default()).await;
+    let mut client = SnapshotServiceClient::new(channel);
+    let mut verify = async |name: &str| {
+        let name = name.to_owned();
+        client.verify_snapshot(v1::VerifySnapshotRequest { name }).await.map(|r| r.into_inner())
+    };
+    assert!(verify("snapshots/s2").await.unwrap().faults.is_empty());
+    assert_eq!(verify("snapshots/s1").await.unwrap().faults[0].object, "r2/17.sst");
+    assert_eq!(problem_of(&verify("snapshots/x").await.unwrap_err()).code, Code::SnapshotNotFound);
+    assert_eq!(problem_of(&verify("s2").await.unwrap_err()).code, Code::BadArgument);
+}
+
+#[tokio::test]
+async fn every_service_is_served_healthy_and_described() {
+    use prost_reflect::DescriptorPool;
+    let (channel, _) = served(Fake::default()).await;
+    let mut health = tonic_health::pb::health_client::HealthClient::new(channel);
+    let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
+    let described: Vec<String> = pool.services().map(|s| s.full_name().to_owned()).collect();
+    assert_eq!(described.len(), service_names().len());
+    for service in described {
+        let request = tonic_health::pb::HealthCheckRequest { service };
+        assert_eq!(health.check(request).await.unwrap().into_inner().status, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_client_without_our_files_finds_the_services_by_reflection() {
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+    use tonic_reflection::pb::v1::{ServerReflectionRequest, ServiceResponse};
+
+    let (channel, _) = served(Fake::default()).await;
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut answers = ServerReflectionClient::new(channel)
+        .server_reflection_info(tokio_stream::once(request))
+        .await
+        .unwrap()
+        .into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response;
+    let Some(MessageResponse::ListServicesResponse(list)) = answer else { panic!("{answer:?}") };
+    let found: Vec<String> =
+        list.service.into_iter().map(|ServiceResponse { name }| name).collect();
+    for name in service_names() {
+        assert!(found.iter().any(|found| found == name), "{name} is not in {found:?}");
+    }
+}

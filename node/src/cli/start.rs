@@ -1,0 +1,29 @@
+//! The start screen: what is shown when nothing is typed.
+
+use super::failure::Failure;
+use super::io::Io;
+use crate::problem::Exit;
+
+const SCREEN: &str = "\
+Joins every bank transaction, live: three messages in, one result out.
+
+Start here
+  demo         Run a bank in this process: generated traffic, a live view, the API
+  status       Say whether the cluster is healthy, and if not, why
+
+Look at
+  tx           get                       indicator    list  query
+  ledger       where every record went   range        list
+  snapshot     list  create  verify
+
+Set up
+  run          Start a node              config       validate  show
+  generate     Write test traffic        verify       Check results against it
+
+Try:  throughline demo
+More: throughline <command> --help";
+
+pub(super) fn show(io: &mut Io) -> Result<Exit, Failure> {
+    io.line(SCREEN)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,88 @@
+//! `commit`, `snapshots` and `log`: what the node does beside the join.
+
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+use super::rules::{duration_in, number};
+use super::section::Section;
+
+/// How often the node commits.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Commit {
+    /// The least time from one commit to the next.
+    pub interval: Duration,
+}
+
+/// When snapshots are taken, and how many are kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Snapshots {
+    /// The time from one snapshot of a range to the next.
+    pub every: Duration,
+    /// How many of each range are kept.
+    pub keep: u16,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// What is logged, in the form of `tracing`'s filters.
+    pub filter: String,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+impl Commit {
+    pub(super) fn read(root: &Section<'_>) -> Self {
+        let section = root.section("commit");
+        let rule = duration_in(Duration::from_millis(1), Duration::from_secs(10));
+        let interval = section.read("interval", "20ms", rule);
+        section.finish();
+        Self { interval }
+    }
+}
+
+impl Snapshots {
+    pub(super) fn read(root: &Section<'_>) -> Self {
+        let section = root.section("snapshots");
+        let rule = duration_in(Duration::from_secs(1), Duration::from_secs(86_400));
+        let every = section.read("every", "10m", rule);
+        let keep = section.read("keep", "3", number(1, 1000));
+        section
+            .later("store", "this version keeps snapshots with the journals, in storage.objects");
+        section.finish();
+        Self { every, keep }
+    }
+}
+
+impl Log {
+    pub(super) fn read(root: &Section<'_>) -> Self {
+        let section = root.section("log");
+        let format = section.read("format", "text", format);
+        let filter = section.read("filter", "info,ractor=warn", filter);
+        section.finish();
+        Self { format, filter }
+    }
+}
+
+fn format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("it must be text or json".to_owned()),
+    }
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    let wrong = "a filter is level or module=level, as in info,actors=debug";
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| wrong.to_owned())
+}

@@ -1,0 +1,261 @@
+//! A backend for tests: one small, unhealthy bank with figures that are easy to check by hand.
+
+use std::num::NonZeroU16;
+
+use parking_lot::Mutex;
+use proto::types::{
+    Epoch, EventTime, KeyRange, Leg, NodeId, Offset, RangeId, RecordTime, Sequence,
+    SourcePartition, Version,
+};
+
+use crate::api::backend::{
+    Answer, AsOf, Backend, Cell, Cluster, Counts, Fault, Figure, Health, Indicator, IndicatorKind,
+    Ledger, Node, NodeState, Progress, Pulse, Query, Range, RangeState, Reply, ResultState,
+    SeenLeg, Snapshot, SnapshotState, Transaction, Verdict,
+};
+use crate::problem::{Code, Problem};
+
+/// 2023-11-14 22:13:20 UTC.
+pub(crate) const NOON_MS: i64 = 1_700_000_000_000;
+
+pub(crate) const RESULT: &str = r#"{"transactionId":"t-done","durationMs":1250,"channel":"atm","resultCode":"00","version":1,"state":"COMPLETE"}"#;
+
+/// What the tests may change; all else is fixed.
+#[derive(Debug, Default)]
+pub(crate) struct Fake {
+    pub(crate) missing: Vec<RangeId>,
+    pub(crate) reasons: Vec<String>,
+    /// Records lost from the first source partition.
+    pub(crate) lost: u64,
+    /// Records counted twice from the second.
+    pub(crate) doubled: u64,
+    pub(crate) ranges: Option<NonZeroU16>,
+    pub(crate) queries: Mutex<Vec<Query>>,
+}
+
+pub(crate) fn source(leg: Leg, partition: i32) -> SourcePartition {
+    SourcePartition { topic: format!("bank.{leg}").into(), partition, leg }
+}
+
+impl Fake {
+    fn as_of(&self) -> AsOf {
+        AsOf {
+            business_time: Some(EventTime(NOON_MS)),
+            lag_ms: 800,
+            missing: self.missing.clone(),
+            map_version: 42,
+        }
+    }
+
+    fn reply<T: Send + 'static>(&self, value: T) -> Reply<'static, T> {
+        let answer = Answer { value, as_of: self.as_of() };
+        Box::pin(async move { Ok(answer) })
+    }
+
+    fn refuse<T: Send + 'static>(problem: Problem) -> Reply<'static, T> {
+        Box::pin(async move { Err(problem) })
+    }
+}
+
+pub(crate) fn snapshot(name: &str) -> Snapshot {
+    Snapshot {
+        name: name.to_owned(),
+        created_ms: NOON_MS.unsigned_abs(),
+        took_ms: 340,
+        bytes: 3 << 20,
+        new_bytes: 1 << 20,
+        ranges: 4,
+        state: SnapshotState::Done,
+        verified: name == "s2",
+    }
+}
+
+fn legs(legs: &[Leg]) -> Vec<SeenLeg> {
+    let seen = |&leg: &Leg| SeenLeg {
+        source: source(leg, 3),
+        offset: Offset(1234),
+        event_time: Some(EventTime(NOON_MS)),
+        record_time: Some(RecordTime(NOON_MS.unsigned_abs() + 5)),
+    };
+    legs.iter().map(seen).collect()
+}
+
+impl Backend for Fake {
+    fn cluster(&self) -> Reply<'_, Cluster> {
+        let degraded = !self.reasons.is_empty();
+        self.reply(Cluster {
+            name: "bank-test".to_owned(),
+            health: if degraded { Health::Degraded } else { Health::Healthy },
+            reasons: self.reasons.clone(),
+            nodes: 1,
+            ranges: 4,
+            version: "0.1.0".to_owned(),
+        })
+    }
+
+    fn nodes(&self) -> Reply<'_, Vec<Node>> {
+        self.reply(vec![Node {
+            id: NodeId::new("node-1").unwrap(),
+            state: NodeState::Alive,
+            version: "0.1.0".to_owned(),
+            ranges: 4,
+            memory_bytes: 96 << 20,
+            memory_limit_bytes: None,
+            records_per_second: 6000.0,
+        }])
+    }
+
+    fn ranges(&self) -> Reply<'_, Vec<Range>> {
+        let count = self.ranges.unwrap_or(NonZeroU16::new(4).unwrap());
+        let range = |(id, keys): (u16, KeyRange)| Range {
+            id: RangeId(id),
+            keys,
+            owner: (id != 3).then(|| NodeId::new("node-1").unwrap()),
+            epoch: Epoch::new(7),
+            state: if id == 3 { RangeState::Unowned } else { RangeState::Serving },
+            open: 152,
+            state_bytes: 4 << 20,
+            lag_ms: 800,
+            sequence: Sequence(5850),
+            records_per_second: 1500.0,
+        };
+        self.reply((0..).zip(KeyRange::divide(count)).map(range).collect())
+    }
+
+    fn ledger(&self) -> Reply<'_, Ledger> {
+        let counts = |lost| Counts {
+            consumed: 1000 + lost,
+            in_results: 900,
+            open: 50,
+            duplicates: 20,
+            conflicts: 10,
+            late: 9,
+            dead: 8,
+            filtered: 3,
+        };
+        let mut rows: Vec<_> = Leg::ALL.iter().map(|&leg| (source(leg, 0), counts(0))).collect();
+        rows[0].1 = counts(self.lost);
+        rows[1].1.in_results += self.doubled;
+        self.reply(Ledger { rows })
+    }
+
+    fn transaction(&self, id: String) -> Reply<'_, Transaction> {
+        self.reply(match id.as_str() {
+            "t-open" => Transaction::Open {
+                legs: legs(&[Leg::Trace, Leg::Request]),
+                missing: vec![Leg::Response],
+                deadline: RecordTime(NOON_MS.unsigned_abs() + 3_900_000),
+            },
+            "t-done" => Transaction::Result {
+                state: ResultState::Complete,
+                version: Version(1),
+                legs: legs(&Leg::ALL),
+                missing: vec![],
+                json: RESULT.to_owned(),
+            },
+            "t-old" => Transaction::Done,
+            _ => Transaction::Unknown,
+        })
+    }
+
+    fn indicators(&self) -> Reply<'_, Vec<Indicator>> {
+        let indicator = |name: &str, kind| Indicator {
+            scenario: "bank".to_owned(),
+            name: name.to_owned(),
+            kind,
+            dimensions: vec!["channel".to_owned(), "product".to_owned()],
+            windows: vec!["1m".to_owned()],
+        };
+        self.reply(vec![
+            indicator("transaction-success", IndicatorKind::Ratio),
+            indicator("transaction-approval", IndicatorKind::Ratio),
+            indicator("duration", IndicatorKind::Durations),
+        ])
+    }
+
+    fn query(&self, query: Query) -> Reply<'_, Vec<Cell>> {
+        self.queries.lock().push(query.clone());
+        let figure = |scale: u64| match query.indicator.as_str() {
+            "transaction-success" => {
+                Some(Figure::Ratio { numerator: 99 * scale, denominator: 100 * scale })
+            }
+            "transaction-approval" => {
+                Some(Figure::Ratio { numerator: 72 * scale, denominator: 99 * scale })
+            }
+            "duration" => Some(Figure::Durations {
+                count: 100 * scale,
+                sum_ms: 25_000 * scale,
+                min_ms: 12,
+                max_ms: 4000,
+                p50_ms: 200 + scale,
+                p95_ms: 900 + scale,
+            }),
+            _ => None,
+        };
+        if figure(1).is_none() {
+            let what = format!("there is no indicator {}", query.indicator);
+            let why = "scenario bank declares transaction-success, transaction-approval, duration";
+            return Self::refuse(
+                Problem::new(Code::IndicatorNotFound, what, why)
+                    .remedy("throughline indicator list"),
+            );
+        }
+        let cell = |(scale, value): (u64, &str)| Cell {
+            start: EventTime(NOON_MS),
+            end: EventTime(NOON_MS + 60_000),
+            key: query.dimension.clone().map(|dimension| (dimension, value.to_owned())),
+            figure: figure(scale).unwrap(),
+            version: scale,
+        };
+        let cells = [(40, "mobile-app"), (25, "atm"), (10, "counter"), (1, "e-bank")];
+        let wanted = |value: &str| query.value.as_deref().is_none_or(|wanted| wanted == value);
+        self.reply(cells.into_iter().filter(|(_, value)| wanted(value)).map(cell).collect())
+    }
+
+    fn snapshots(&self) -> Reply<'_, Vec<Snapshot>> {
+        self.reply(vec![snapshot("s3"), snapshot("s2"), snapshot("s1")])
+    }
+
+    fn create_snapshot(&self, request_id: String) -> Reply<'_, Snapshot> {
+        self.reply(snapshot(&format!("of-{request_id}")))
+    }
+
+    fn verify_snapshot(&self, name: String) -> Reply<'_, Verdict> {
+        let fault = |object: &str| Fault {
+            object: object.to_owned(),
+            problem: "has another SHA-256 than its name".to_owned(),
+        };
+        match name.as_str() {
+            "s1" => {
+                self.reply(Verdict { snapshot: snapshot("s1"), faults: vec![fault("r2/17.sst")] })
+            }
+            "s2" | "s3" => self.reply(Verdict { snapshot: snapshot(&name), faults: vec![] }),
+            _ => Self::refuse(
+                Problem::new(
+                    Code::SnapshotNotFound,
+                    format!("there is no snapshot {name}"),
+                    "none of the 3 has that name",
+                )
+                .remedy("throughline snapshot list"),
+            ),
+        }
+    }
+
+    fn pulse(&self) -> Reply<'_, Pulse> {
+        let progress = |&leg: &Leg| Progress {
+            source: source(leg, 0),
+            position: Offset(1000),
+            end: Some(Offset(1010)),
+            clock: Some(RecordTime(NOON_MS.unsigned_abs())),
+        };
+        self.reply(Pulse {
+            complete: 23_402,
+            incomplete: 12,
+            corrected: 3,
+            open: 608,
+            bytes: 25_200_000,
+            sources: Leg::ALL.iter().map(progress).collect(),
+            memory_bytes: Some(96 << 20),
+        })
+    }
+}

@@ -1,0 +1,244 @@
+//! Metrics for Prometheus, on a port of their own: the backend's counters under fixed names.
+
+mod exposition;
+pub mod names;
+#[cfg(test)]
+mod tests;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::exposition::Exposition;
+use crate::api::Calls;
+use crate::api::backend::{
+    Backend, Counts, Health, Ledger, Progress, Pulse, RangeState, Snapshot, SnapshotState,
+};
+use crate::problem::Problem;
+
+/// A client that sends no request header for so long is cut off.
+const HEADER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Reads the counters and writes them down.
+#[derive(Clone)]
+pub struct Exporter {
+    backend: Arc<dyn Backend>,
+    calls: Arc<Calls>,
+}
+
+impl std::fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exporter").finish_non_exhaustive()
+    }
+}
+
+impl Exporter {
+    /// An exporter of what `backend` and `calls` count.
+    #[must_use]
+    pub fn new(backend: Arc<dyn Backend>, calls: Arc<Calls>) -> Self {
+        Self { backend, calls }
+    }
+
+    /// All metrics in Prometheus' text format.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem`] where the backend cannot say: no half answers, a gap in a series is honest.
+    pub async fn render(&self) -> Result<String, Problem> {
+        let cluster = self.backend.cluster().await?;
+        let ledger = self.backend.ledger().await?.value;
+        let ranges = self.backend.ranges().await?.value;
+        let pulse = self.backend.pulse().await?.value;
+        let snapshots = self.backend.snapshots().await?.value;
+
+        let mut out = Exposition::default();
+        out.family(&names::BUILD_INFO);
+        out.sample(&[("version", &cluster.value.version)], 1);
+        out.family(&names::RESULT_FRESHNESS);
+        out.seconds(&[], cluster.as_of.lag_ms);
+        records(&mut out, &ledger);
+        transactions(&mut out, &pulse);
+        sources(&mut out, &pulse.sources);
+        out.family(&names::RANGES);
+        for state in RangeState::ALL {
+            let count = ranges.iter().filter(|range| range.state == state).count();
+            out.sample(&[("state", state.name())], count as u64);
+        }
+        let whole = |snapshot: &&Snapshot| snapshot.state == SnapshotState::Done;
+        if let Some(newest) = snapshots.iter().find(whole) {
+            out.family(&names::SNAPSHOT_LAST_SUCCESS);
+            out.seconds(&[], newest.created_ms);
+            out.family(&names::SNAPSHOT_BYTES);
+            out.sample(&[("kind", "total")], newest.bytes);
+            out.sample(&[("kind", "new")], newest.new_bytes);
+        }
+        self.calls(&mut out);
+        Ok(out.finish())
+    }
+
+    fn calls(&self, out: &mut Exposition) {
+        out.family(&names::GRPC_REQUESTS);
+        for (call, count) in self.calls.counts() {
+            let code = format!("{:?}", call.code);
+            let labels = [("service", call.service), ("method", call.method), ("code", &code)];
+            out.sample(&labels, count);
+        }
+    }
+
+    async fn answer(self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        match (request.method(), request.uri().path()) {
+            (&Method::GET, "/metrics") => match self.render().await {
+                Ok(text) => response(StatusCode::OK, text),
+                Err(problem) => response(StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n")),
+            },
+            (&Method::GET, "/healthz") => self.health().await,
+            (&Method::GET, _) => response(StatusCode::NOT_FOUND, "try /metrics or /healthz\n"),
+            (_, _) => response(StatusCode::METHOD_NOT_ALLOWED, "only GET\n"),
+        }
+    }
+
+    /// Degraded is alive: a restart would not help.
+    async fn health(&self) -> Response<Full<Bytes>> {
+        match self.backend.cluster().await.map(|answer| answer.value.health) {
+            Ok(Health::Healthy) => response(StatusCode::OK, "healthy\n"),
+            Ok(Health::Degraded) => response(StatusCode::OK, "degraded\n"),
+            Ok(Health::Unavailable) => response(StatusCode::SERVICE_UNAVAILABLE, "unavailable\n"),
+            Err(problem) => response(StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n")),
+        }
+    }
+}
+
+fn records(out: &mut Exposition, ledger: &Ledger) {
+    let mut family = |name, count: fn(&Counts) -> u64| {
+        out.family(name);
+        for ((leg, topic), counts) in by_topic(ledger) {
+            out.sample(&[("leg", leg), ("topic", &topic)], count(&counts));
+        }
+    };
+    family(&names::RECORDS_CONSUMED, |counts| counts.consumed);
+    family(&names::RECORDS_LATE, |counts| counts.late);
+    family(&names::DEAD_LETTERS, |counts| counts.dead);
+    out.family(&names::DUPLICATES);
+    for ((leg, _), counts) in by_topic(ledger) {
+        out.sample(&[("leg", leg), ("kind", "identical")], counts.duplicates);
+        out.sample(&[("leg", leg), ("kind", "conflict")], counts.conflicts);
+    }
+    out.family(&names::LEDGER_IMBALANCE);
+    for ((_, topic), _) in by_topic(ledger) {
+        // The greatest of a topic's partitions: a sum could hide a loss behind a gain (I9).
+        let of_topic = ledger.rows.iter().filter(|(source, _)| *source.topic == *topic);
+        let worst = of_topic.map(|(_, counts)| counts.imbalance()).max_by_key(|i| i.unsigned_abs());
+        out.signed(&[("topic", &topic)], worst.unwrap_or(0));
+    }
+}
+
+/// The ledger with a topic's partitions added up: partitions would be too many series.
+fn by_topic(ledger: &Ledger) -> Vec<((&'static str, String), Counts)> {
+    let mut topics: Vec<((&'static str, String), Counts)> = Vec::new();
+    for (source, counts) in &ledger.rows {
+        let topic = (source.leg.name(), source.topic.to_string());
+        match topics.iter_mut().find(|(known, _)| *known == topic) {
+            Some((_, sum)) => *sum = sum.plus(*counts),
+            None => topics.push((topic, *counts)),
+        }
+    }
+    topics
+}
+
+fn transactions(out: &mut Exposition, pulse: &Pulse) {
+    out.family(&names::TRANSACTIONS_EMITTED);
+    let states = [
+        ("complete", pulse.complete),
+        ("incomplete", pulse.incomplete),
+        ("corrected", pulse.corrected),
+    ];
+    for (state, count) in states {
+        out.sample(&[("state", state)], count);
+    }
+    out.family(&names::OPEN_TRANSACTIONS);
+    out.sample(&[], pulse.open);
+    out.family(&names::BYTES_CONSUMED);
+    out.sample(&[], pulse.bytes);
+    if let Some(bytes) = pulse.memory_bytes {
+        out.family(&names::MEMORY_USED);
+        out.sample(&[], bytes);
+    }
+}
+
+fn sources(out: &mut Exposition, sources: &[Progress]) {
+    out.family(&names::KAFKA_LAG);
+    for source in sources {
+        // A source that has not named its end has no lag that we know; 0 would be a lie.
+        let Some(end) = source.end else { continue };
+        let partition = source.source.partition.to_string();
+        let labels = [("topic", &*source.source.topic), ("partition", &*partition)];
+        out.sample(&labels, end.0.saturating_sub(source.position.0));
+    }
+    out.family(&names::PARTITION_CLOCK);
+    for source in sources {
+        let Some(clock) = source.clock else { continue };
+        let partition = source.source.partition.to_string();
+        out.seconds(&[("topic", &source.source.topic), ("partition", &partition)], clock.0);
+    }
+}
+
+fn response(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text.into()));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+/// Serves `/metrics` and `/healthz` on `listener` until `stop` is cancelled.
+pub async fn serve(
+    listener: TcpListener,
+    exporter: Exporter,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                tasks.spawn(connection(stream, exporter.clone(), stop.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "accept metrics connection");
+                // Out of file handles: trying again at once would only burn the processor.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, exporter: Exporter, stop: CancellationToken) {
+    let service = service_fn(move |request| {
+        let exporter = exporter.clone();
+        async move { Ok::<_, Infallible>(exporter.answer(request).await) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_PATIENCE);
+    tokio::select! {
+        served = http.serve_connection(TokioIo::new(stream), service) => {
+            if let Err(error) = served {
+                tracing::debug!(%error, "metrics connection ended");
+            }
+        }
+        () = stop.cancelled() => {}
+    }
+}
