@@ -31,12 +31,12 @@ charts() {
 
 tests() { cargo test --release --workspace --no-fail-fast 2>&1 | tee "$log"; }
 
-# summary: one line from all of cargo's result lines; 1 where a test failed or none ran.
+# summary STATUS: one line from all of cargo's result lines; 1 where cargo or a test failed, or none ran.
 summary() {
-  awk -v seconds="$SECONDS" '
+  awk -v status="$1" -v seconds="$SECONDS" '
     /^test result: / { files++; passed += $4; failed += $6; ignored += $8 }
     END {
-      bad = failed > 0 || passed == 0
+      bad = status > 0 || failed > 0 || passed == 0
       printf "\ntest result: %s. %d passed; %d failed; %d ignored; in %d test files, %d min %d s\n",
         bad ? "FAILED" : "ok", passed, failed, ignored, files, seconds / 60, seconds % 60
       exit bad
@@ -50,5 +50,4 @@ step "lints" cargo clippy --release --workspace --all-targets -- -D warnings
 step "build" cargo build --release --workspace
 status=0
 step "tests" tests || status=1
-summary || status=1
-exit $status
+summary "$status"
