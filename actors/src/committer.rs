@@ -23,8 +23,6 @@ pub enum Message {
     Closed(RangeId, Option<Packed>),
 }
 
-impl ractor::Message for Message {}
-
 /// What the committer is given at birth.
 #[derive(Debug)]
 pub struct Arguments {

@@ -24,8 +24,6 @@ pub enum Message {
     Ranges(BTreeMap<RangeId, ActorRef<range::Message>>),
 }
 
-impl ractor::Message for Message {}
-
 /// The publisher's state.
 pub struct State {
     sink: Box<dyn Sink>,

@@ -44,8 +44,6 @@ pub enum Message {
     Checkpoint(std::path::PathBuf, RpcReplyPort<Result<Checkpoint, String>>),
 }
 
-impl ractor::Message for Message {}
-
 /// How things stand in a range.
 #[derive(Clone, Debug)]
 pub struct Report {

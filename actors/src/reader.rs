@@ -35,8 +35,6 @@ pub enum Message {
     Refused(RangeId, Position),
 }
 
-impl ractor::Message for Message {}
-
 /// What a reader is given at birth.
 pub struct Arguments {
     /// Which source partition it reads.
@@ -129,6 +127,7 @@ impl State {
         }
         for (target, records) in self.it.router.drain() {
             *self.sent.entry(target.range).or_default() += records.len();
+            self.it.links.count_read(records.len());
             let batch = Batch { partition, from, to, clock, records };
             target.actor.cast(range::Message::Batch(batch, myself.clone()))?;
         }

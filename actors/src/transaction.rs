@@ -21,8 +21,6 @@ pub struct Transaction;
 #[derive(Debug)]
 pub enum Message {}
 
-impl ractor::Message for Message {}
-
 /// What a transaction actor is born with.
 #[derive(Debug)]
 pub struct Arguments {

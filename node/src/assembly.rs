@@ -83,7 +83,7 @@ impl Parts for Assembly {
             let run = move || workload::verify::verify(&arguments);
             let report = tokio::task::spawn_blocking(run).await??;
             io.line(report.to_string().trim_end())?;
-            Ok(if report.is_right() { Exit::Done } else { Exit::Wrong })
+            Ok(if report.is_right() { Exit::Done } else { Exit::CheckFailed })
         }
         .boxed()
     }
@@ -96,6 +96,6 @@ fn load(file: &Path) -> Result<Config, Problem> {
 fn refused(file: &Path, diagnostics: &Diagnostics) -> Problem {
     let what = format!("{} is refused", file.display());
     let why = format!("{}\n\n{diagnostics}", diagnostics.summary());
-    Problem::new(Code::ConfigInvalid, what, why)
+    Problem::new(Code::BadConfig, what, why)
         .remedy(format!("mend it, then: throughline config validate {}", file.display()))
 }

@@ -1,6 +1,7 @@
 //! One node of Throughline: configuration, the API, the command line, metrics, and what starts and stops them.
 
 pub mod api;
+pub mod assembly;
 pub mod cli;
 pub mod config;
 pub mod endpoints;

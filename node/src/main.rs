@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use node::assembly::Assembly;
 use node::cli;
 
 /// Transactions are many small, short-lived allocations: measured, glibc doubles their cost.
@@ -9,5 +10,5 @@ use node::cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::main(&cli::NotBuilt)
+    cli::main(&Assembly)
 }

@@ -20,6 +20,7 @@ pub struct Links {
     outbox: AtomicUsize,
     commits: AtomicU64,
     commit_bytes: AtomicU64,
+    read_bytes: AtomicU64,
     trouble: Mutex<Option<String>>,
     reads: Vec<Mutex<(Offset, Option<Offset>)>>,
     committed: Mutex<Vec<(RangeId, Vec<Position>)>>,
@@ -32,6 +33,8 @@ pub struct Shown {
     pub commits: u64,
     /// Bytes that they wrote to the journal.
     pub commit_bytes: u64,
+    /// Bytes of kept legs that readers have handed over.
+    pub read_bytes: u64,
     /// Bytes of results that wait for the sink.
     pub outbox_bytes: usize,
     /// What is wrong at the moment; `None` where nothing is.
@@ -49,6 +52,7 @@ impl Links {
             outbox: AtomicUsize::new(0),
             commits: AtomicU64::new(0),
             commit_bytes: AtomicU64::new(0),
+            read_bytes: AtomicU64::new(0),
             trouble: Mutex::new(None),
             reads: starts.iter().map(|start| Mutex::new((start.offset, None))).collect(),
             committed: Mutex::new(Vec::new()),
@@ -110,6 +114,11 @@ impl Links {
         self.commit_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
+    /// A reader has handed over so many bytes.
+    pub fn count_read(&self, bytes: usize) {
+        self.read_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     /// A reader has read up to `next`.
     pub fn read(&self, partition: PartitionIndex, next: Offset, end: Option<Offset>) {
         if let Some(read) = self.reads.get(partition.index()) {
@@ -149,6 +158,7 @@ impl Links {
         Shown {
             commits: self.commits.load(Ordering::Relaxed),
             commit_bytes: self.commit_bytes.load(Ordering::Relaxed),
+            read_bytes: self.read_bytes.load(Ordering::Relaxed),
             outbox_bytes: self.outbox.load(Ordering::Relaxed),
             trouble: self.trouble.lock().clone(),
             reads: self.reads.iter().map(|read| *read.lock()).collect(),

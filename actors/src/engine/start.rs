@@ -302,8 +302,6 @@ impl crate::sink::Sink for NoSink {
 #[derive(Debug)]
 pub(super) struct Never;
 
-impl ractor::Message for Never {}
-
 /// Hears of the first actor that fails, and says so to whoever waits.
 #[derive(Debug)]
 struct Supervisor;
@@ -341,5 +339,5 @@ impl Actor for Supervisor {
 }
 
 fn reason_of(error: &(dyn std::error::Error + Send + Sync)) -> String {
-    crate::committer::engine_text(error)
+    committer::engine_text(error)
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use actors::engine::{Engine, Setup};
 use actors::machine::partial::layout::{Dimension, Figure, Indicator, Layout, Scenario};
 use actors::machine::range::Settings;
-use actors::machine::scenario::{Kind, Scenario as Compiled};
+use actors::machine::scenario::{Kind, Scenario as Compiled, Stat};
+use actors::machine::sketch::Quantile;
 use actors::machine::transaction::Rules;
 use anyhow::{Context as _, anyhow};
 use futures::FutureExt as _;
@@ -140,5 +141,12 @@ fn scenario(compiled: &Compiled) -> Scenario {
         name: compiled.name.clone(),
         dimensions: compiled.dimensions.iter().map(dimension).collect(),
         indicators: compiled.indicators.iter().map(indicator).collect(),
+    }
+}
+
+fn quantile(stat: &Stat) -> Option<Quantile> {
+    match stat {
+        Stat::Quantile(per_mille) => Quantile::new(*per_mille),
+        Stat::Count | Stat::Sum | Stat::Avg | Stat::Min | Stat::Max => None,
     }
 }

@@ -1,0 +1,164 @@
+//! The engine as the API sees it.
+
+mod figures;
+mod found;
+mod saved;
+mod standing;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actors::engine::Engine;
+use actors::range::Report;
+use actors::snapshot::Snapshots;
+use futures::FutureExt as _;
+use parking_lot::Mutex;
+
+use crate::api::backend::{
+    Answer, AsOf, Backend, Cell, Cluster, Indicator, Ledger, Node, Pulse, Query, Range, Reply,
+    Snapshot, Transaction, Verdict,
+};
+use crate::config::Config;
+use crate::problem::{Code, Problem};
+
+/// Answers from a running engine.
+pub(super) struct EngineBackend {
+    engine: Arc<Engine>,
+    config: Config,
+    snapshots: Snapshots,
+    /// Snapshots by the request that asked for them.
+    requests: tokio::sync::Mutex<BTreeMap<String, Snapshot>>,
+    /// When rates were last worked out, and each range's records then.
+    rates: Mutex<standing::Rates>,
+}
+
+impl EngineBackend {
+    pub(super) fn new(engine: Arc<Engine>, config: Config, snapshots: Snapshots) -> Self {
+        let (requests, rates) = (tokio::sync::Mutex::default(), Mutex::default());
+        Self { engine, config, snapshots, requests, rates }
+    }
+
+    async fn reports(&self) -> Result<Vec<Report>, Problem> {
+        self.engine.reports().await.map_err(|error| missing(&error))
+    }
+
+    fn as_of(&self, reports: &[Report]) -> AsOf {
+        standing::as_of(reports, actors::clock::wall()())
+    }
+}
+
+fn missing(error: &dyn std::error::Error) -> Problem {
+    let why = actors::committer::engine_text(error);
+    Problem::new(Code::RangesMissing, "the answer would not be complete", why)
+        .remedy("throughline status")
+}
+
+impl Backend for EngineBackend {
+    fn cluster(&self) -> Reply<'_, Cluster> {
+        async move {
+            let reports = self.reports().await?;
+            let value = standing::cluster(self, &reports);
+            Ok(Answer { value, as_of: self.as_of(&reports) })
+        }
+        .boxed()
+    }
+
+    fn nodes(&self) -> Reply<'_, Vec<Node>> {
+        async move {
+            let reports = self.reports().await?;
+            let value = vec![standing::node(self, &reports)];
+            Ok(Answer { value, as_of: self.as_of(&reports) })
+        }
+        .boxed()
+    }
+
+    fn ranges(&self) -> Reply<'_, Vec<Range>> {
+        async move {
+            let reports = self.reports().await?;
+            let value = standing::ranges(self, &reports);
+            Ok(Answer { value, as_of: self.as_of(&reports) })
+        }
+        .boxed()
+    }
+
+    fn ledger(&self) -> Reply<'_, Ledger> {
+        async move {
+            let reports = self.reports().await?;
+            let value = standing::ledger(self.engine.partitions(), &reports);
+            Ok(Answer { value, as_of: self.as_of(&reports) })
+        }
+        .boxed()
+    }
+
+    fn transaction(&self, id: String) -> Reply<'_, Transaction> {
+        async move {
+            let found = self.engine.find(id.as_bytes()).await.map_err(|error| missing(&error))?;
+            let reports = self.reports().await?;
+            let value = found::transaction(found, self.engine.partitions());
+            Ok(Answer { value, as_of: self.as_of(&reports) })
+        }
+        .boxed()
+    }
+
+    fn indicators(&self) -> Reply<'_, Vec<Indicator>> {
+        async move {
+            let reports = self.reports().await?;
+            let value = figures::list(&self.config.rules.scenarios);
+            Ok(Answer { value, as_of: self.as_of(&reports) })
+        }
+        .boxed()
+    }
+
+    fn query(&self, query: Query) -> Reply<'_, Vec<Cell>> {
+        async move {
+            let reports = self.reports().await?;
+            let (value, missing) =
+                figures::query(&self.engine, &self.config.rules.scenarios, &query).await?;
+            let as_of = AsOf { missing, ..self.as_of(&reports) };
+            Ok(Answer { value, as_of })
+        }
+        .boxed()
+    }
+
+    fn snapshots(&self) -> Reply<'_, Vec<Snapshot>> {
+        async move {
+            let value = saved::list(&self.snapshots).await?;
+            Ok(Answer { value, as_of: self.as_of(&self.reports().await?) })
+        }
+        .boxed()
+    }
+
+    fn create_snapshot(&self, request_id: String) -> Reply<'_, Snapshot> {
+        async move {
+            // One at a time; the same request again is the same snapshot.
+            let mut requests = self.requests.lock().await;
+            let value = match requests.get(&request_id) {
+                Some(done) => done.clone(),
+                None => {
+                    let done = saved::create(&self.engine, &self.snapshots, &self.config).await?;
+                    requests.insert(request_id, done.clone());
+                    done
+                }
+            };
+            Ok(Answer { value, as_of: self.as_of(&self.reports().await?) })
+        }
+        .boxed()
+    }
+
+    fn verify_snapshot(&self, name: String) -> Reply<'_, Verdict> {
+        async move {
+            let value = saved::verify(&self.snapshots, &name).await?;
+            Ok(Answer { value, as_of: self.as_of(&self.reports().await?) })
+        }
+        .boxed()
+    }
+
+    fn pulse(&self) -> Reply<'_, Pulse> {
+        async move {
+            let reports = self.reports().await?;
+            let value = standing::pulse(self, &reports);
+            Ok(Answer { value, as_of: self.as_of(&reports) })
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,83 @@
+//! The demo: a node on generated traffic, in a folder of its own that it empties first.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use futures::FutureExt as _;
+
+use super::{start, telemetry};
+use crate::cli::{DemoArguments, Running};
+use crate::config::Config;
+
+/// By this a folder is known as one that a demo has made.
+const MARK: &str = "throughline-demo";
+
+/// Starts the demo.
+pub(super) async fn start(arguments: &DemoArguments) -> anyhow::Result<Running> {
+    empty(&arguments.folder)?;
+    let config = Config::from_text("demo", &text(arguments))
+        .map_err(|diagnostics| anyhow::anyhow!("{diagnostics}"))?;
+    telemetry::begin(&config.log, true)?;
+    let mut running = start::node(config).await?;
+    running.started.push(format!("results in {}", arguments.folder.join("results").display()));
+    if !arguments.keep {
+        let (folder, stopped) = (arguments.folder.clone(), running.stopped);
+        running.stopped = async move {
+            stopped.await?;
+            fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))
+        }
+        .boxed();
+    }
+    Ok(running)
+}
+
+/// Empties the folder, if a demo has made it.
+fn empty(folder: &Path) -> anyhow::Result<()> {
+    if folder.exists() {
+        if !folder.join(MARK).exists() {
+            bail!("{} holds something else; give another --folder", folder.display());
+        }
+        fs::remove_dir_all(folder).with_context(|| format!("empty {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    fs::write(folder.join(MARK), "").with_context(|| format!("write to {}", folder.display()))
+}
+
+/// The demo's configuration: what an operator would write.
+fn text(arguments: &DemoArguments) -> String {
+    let DemoArguments { rate, seed, lateness, ranges, folder, api, metrics, .. } = arguments;
+    let folder = folder.display();
+    format!(
+        r#"apiVersion: throughline.dev/v1
+kind: Cluster
+metadata: {{ name: demo }}
+listen:
+  public: {{ addr: "{api}" }}
+  metrics: {{ addr: "{metrics}" }}
+storage: {{ dir: "{folder}/data", ranges: {ranges} }}
+sources:
+  generated: {{ seed: {seed}, rate: {rate}, partitions: 4 }}
+join: {{ lateness: {lateness}s, skew: 1s, correction: 10m, duplicates: 60s }}
+sinks: {{ files: {{ dir: "{folder}/results" }} }}
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_somebody_else_is_not_emptied() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("precious"), "").unwrap();
+        assert!(empty(folder.path()).is_err());
+        assert!(folder.path().join("precious").exists());
+        let own = folder.path().join("own");
+        empty(&own).unwrap();
+        fs::write(own.join("old"), "").unwrap();
+        empty(&own).unwrap();
+        assert!(!own.join("old").exists());
+    }
+}
