@@ -27,6 +27,8 @@ pub(crate) struct Fake {
     pub(crate) reasons: Vec<String>,
     /// Records lost from the first source partition.
     pub(crate) lost: u64,
+    /// Records counted twice from the second.
+    pub(crate) doubled: u64,
     pub(crate) ranges: Option<NonZeroU16>,
     pub(crate) queries: Mutex<Vec<Query>>,
 }
@@ -133,6 +135,7 @@ impl Backend for Fake {
         };
         let mut rows: Vec<_> = Leg::ALL.iter().map(|&leg| (source(leg, 0), counts(0))).collect();
         rows[0].1 = counts(self.lost);
+        rows[1].1.in_results += self.doubled;
         self.reply(Ledger { rows })
     }
 

@@ -58,8 +58,9 @@ async fn an_answer_says_how_fresh_and_complete_it_is() {
 
 #[tokio::test]
 async fn the_total_of_the_ledger_balances_only_where_each_partition_does() {
-    for (lost, balanced) in [(0, true), (5, false)] {
-        let (channel, _) = served(Fake { lost, ..Fake::default() }).await;
+    // In the last case the total alone would look right.
+    for (lost, doubled, balanced) in [(0, 0, true), (5, 0, false), (5, 5, false)] {
+        let (channel, _) = served(Fake { lost, doubled, ..Fake::default() }).await;
         let ledger = ClusterServiceClient::new(channel)
             .get_ledger(v1::GetLedgerRequest {})
             .await
@@ -67,10 +68,11 @@ async fn the_total_of_the_ledger_balances_only_where_each_partition_does() {
             .into_inner();
         let total = ledger.total.unwrap();
         assert_eq!(total.balanced, balanced);
-        assert_eq!(total.imbalance, i64::try_from(lost).unwrap());
+        assert_eq!(total.imbalance, i64::try_from(lost).unwrap() - i64::try_from(doubled).unwrap());
         assert_eq!(ledger.rows[0].key, "bank.trace/0");
         assert_eq!(ledger.rows[0].balanced, balanced);
-        assert!(ledger.rows[1].balanced);
+        assert_eq!(ledger.rows[1].balanced, doubled == 0);
+        assert!(ledger.rows[2].balanced);
     }
 }
 
