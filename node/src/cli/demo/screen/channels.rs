@@ -13,8 +13,8 @@ const BAR: u16 = 16;
 
 pub(super) fn draw(channels: &[Channel], palette: Palette, area: Rect, frame: &mut Frame<'_>) {
     let widths = [
-        Constraint::Min(12),
-        Constraint::Length(10),
+        Constraint::Min(11),
+        Constraint::Length(9),
         Constraint::Length(BAR),
         Constraint::Length(9),
         Constraint::Length(9),
