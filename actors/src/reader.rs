@@ -68,6 +68,12 @@ pub struct State {
     end: Option<Offset>,
 }
 
+impl std::fmt::Debug for Arguments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Arguments").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("State").field("at", &self.at).finish_non_exhaustive()

@@ -167,4 +167,4 @@ impl Links {
 }
 
 /// Links that several actors hold.
-pub type Shared = Arc<Links>;
+pub(super) type Shared = Arc<Links>;

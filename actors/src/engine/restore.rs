@@ -20,17 +20,17 @@ use crate::store::{Store, StoreError};
 
 /// A range that can serve.
 #[derive(Debug)]
-pub struct Ready {
+pub(super) struct Ready {
     /// The range.
-    pub range: Range,
+    pub(super) range: Range,
     /// Its store.
-    pub store: Box<dyn Store>,
+    pub(super) store: Box<dyn Store>,
     /// Where it stands.
-    pub place: Place,
+    pub(super) place: Place,
     /// Rows that were not known to be acknowledged.
-    pub rows: Vec<Row>,
+    pub(super) rows: Vec<Row>,
     /// For each slot with such rows the last sequence in it.
-    pub outbox: Vec<(Incarnation, Slot, Sequence)>,
+    pub(super) outbox: Vec<(Incarnation, Slot, Sequence)>,
 }
 
 /// Why ranges could not be restored.
@@ -97,7 +97,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 /// # Errors
 ///
 /// [`RestoreError`]; nothing has been changed that a next attempt would miss.
-pub async fn restore(setup: &Setup) -> Result<Vec<Ready>, RestoreError> {
+pub(super) async fn restore(setup: &Setup) -> Result<Vec<Ready>, RestoreError> {
     let mut opened = Vec::new();
     for holding in &setup.holdings {
         opened.push(open(setup, holding)?);

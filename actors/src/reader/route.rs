@@ -112,7 +112,7 @@ impl Router {
 
 /// The record clock after a record: a running maximum that no wrong clock can carry far into the future.
 #[must_use]
-pub fn advanced(clock: RecordTime, time_ms: u64, now: RecordTime) -> RecordTime {
+fn advanced(clock: RecordTime, time_ms: u64, now: RecordTime) -> RecordTime {
     clock.max(RecordTime(time_ms).min(now.plus_ms(FUTURE_MS)))
 }
 

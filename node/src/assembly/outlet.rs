@@ -69,6 +69,14 @@ impl Cells {
     }
 }
 
+impl Shared {
+    fn put_back(&self, rows: BTreeMap<Bytes, (u64, Bytes)>) {
+        let mut waiting = self.waiting.lock();
+        rows.into_iter().for_each(|(key, row)| keep(&mut waiting, key, row));
+        self.called.notify_one();
+    }
+}
+
 impl Upserts for Cells {
     fn upsert(&mut self, rows: Vec<UpsertRow>) {
         let mut waiting = self.shared.waiting.lock();
@@ -99,10 +107,7 @@ async fn write(shared: Arc<Shared>, mut writer: Box<dyn Writer>, stop: Cancellat
             && let Err(error) = writer.upsert(pairs).await
         {
             warn!(%error, cells = rows.len(), "figures were not written, trying again");
-            let mut waiting = shared.waiting.lock();
-            rows.into_iter().for_each(|(key, row)| keep(&mut waiting, key, row));
-            drop(waiting);
-            shared.called.notify_one();
+            shared.put_back(rows);
             tokio::time::sleep(RETRY).await;
         }
         if is_last {

@@ -60,7 +60,7 @@ impl Io {
     }
 
     /// A line of data.
-    pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
+    pub fn line(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.out, "{text}")
     }
 

@@ -20,7 +20,6 @@ impl TransactionKey {
 
     /// The 64 bits that say which range owns the transaction.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half of 128 bits is 64 bits")]
     pub const fn hash(self) -> u64 {
         (self.0 >> 64) as u64
     }

@@ -23,7 +23,8 @@ impl KeyRange {
     /// `count` ranges of equal size (to one hash) that cover every key, in order.
     pub fn divide(count: std::num::NonZeroU16) -> impl Iterator<Item = Self> {
         let count = u128::from(count.get());
-        let bound = move |i: u128| ((i << 64) / count) as u64;
+        // The last bound is 2^64, which is written as 0.
+        let bound = move |i: u128| u64::try_from((i << 64) / count).unwrap_or(0);
         (0..count).map(move |i| Self { start: bound(i), end: bound(i + 1) })
     }
 
