@@ -39,11 +39,10 @@ const FIXED: [(&str, &str); 7] = [
 
 /// What is so unless the properties say otherwise: large fetches without waiting for them to fill. A full
 /// queue is looked at again after 10 ms (librdkafka's own default of 1 s would starve a fast reader).
-const USUAL: [(&str, &str); 8] = [
+const USUAL: [(&str, &str); 7] = [
     ("client.id", "throughline"),
     ("fetch.wait.max.ms", "20"),
     ("fetch.min.bytes", "1"),
-    ("fetch.message.max.bytes", "1048576"),
     ("fetch.max.bytes", "16777216"),
     ("fetch.queue.backoff.ms", "10"),
     ("fetch.error.backoff.ms", "100"),
@@ -61,7 +60,8 @@ pub struct KafkaOptions {
     pub group: String,
     /// The topics, and what each one's records are.
     pub topics: Vec<(Leg, String)>,
-    /// I13: bytes fetched ahead of the readers at most, over all partitions.
+    /// I13: bytes of payload fetched ahead of the readers, over all partitions; librdkafka itself takes
+    /// about as much again for each record's bookkeeping.
     pub prefetch_bytes: usize,
 }
 
@@ -169,9 +169,11 @@ fn config(options: &KafkaOptions, partitions: Option<usize>) -> ClientConfig {
         config.set(name, value);
     }
     if let Some(partitions) = partitions {
-        // Counted for each partition, as each has its own queue. One fetch may overshoot it.
-        let kib = options.prefetch_bytes / partitions.max(1) / 1024;
-        config.set("queued.max.messages.kbytes", kib.clamp(64, 2_097_151).to_string());
+        // Counted for each partition, as each has its own queue, and before a fetch, not behind it: one
+        // fetch may overshoot it by its size unpacked. So fetches are small beside it.
+        let kib = (options.prefetch_bytes / partitions.max(1) / 1024).clamp(64, 2_097_151);
+        config.set("queued.max.messages.kbytes", kib.to_string());
+        config.set("fetch.message.max.bytes", (kib * 1024 / 8).clamp(65_536, 1 << 20).to_string());
     }
     for (name, value) in &options.properties {
         config.set(name, value);

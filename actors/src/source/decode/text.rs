@@ -3,17 +3,16 @@
 /// Where the plain part of a string ends that goes on at `at`: at a quote, a backslash, a control
 /// character, or the end of the text. Eight bytes a step.
 #[inline]
-pub(super) fn plain_end(text: &[u8], mut at: usize) -> usize {
-    while let Some(eight) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+pub(super) fn plain_end(text: &[u8], at: usize) -> usize {
+    let (eights, tail) = text.get(at..).unwrap_or_default().as_chunks::<8>();
+    for (place, eight) in eights.iter().enumerate() {
         let marks = special(u64::from_le_bytes(*eight));
         if marks != 0 {
-            return at + (marks.trailing_zeros() / 8) as usize;
+            return at + place * 8 + (marks.trailing_zeros() / 8) as usize;
         }
-        at += 8;
     }
     let is_special = |b: &u8| *b == b'"' || *b == b'\\' || *b < 0x20;
-    let rest = text.get(at..).unwrap_or_default();
-    at + rest.iter().position(is_special).unwrap_or(rest.len())
+    text.len() - tail.len() + tail.iter().position(is_special).unwrap_or(tail.len())
 }
 
 /// The top bit of each byte that is a quote, a backslash or below 0x20. A borrow can mark a byte

@@ -45,9 +45,11 @@ impl Reading {
         from: Offset,
         wait: Box<dyn Fn(u64) + Send>,
     ) -> Result<Self, SourceError> {
-        let file = File::open(path).map_err(|fault| match fault.kind() {
-            io::ErrorKind::NotFound => SourceError::Missing(path.display().to_string()),
-            _ => unreachable(path, fault),
+        let file = File::open(path).map_err(|fault| {
+            if fault.kind() == io::ErrorKind::NotFound {
+                return SourceError::Missing(path.display().to_string());
+            }
+            unreachable(path, fault)
         })?;
         Ok(Self {
             path: path.to_owned(),
