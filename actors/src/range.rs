@@ -178,11 +178,11 @@ impl State {
             self.outbox.front().map_or((incarnation, slot.next()), |&(of, at, _)| (of, at));
         self.place = Place { incarnation, slot, outbox_incarnation, outbox_slot };
         self.store.apply(&block.changes(&self.place))?;
+        self.arguments.links.committed(&block)?;
         let rows = std::mem::take(&mut block.rows);
         if !rows.is_empty() {
             self.arguments.publisher.cast(publisher::Message::Rows(rows))?;
         }
-        self.arguments.links.committed(&block)?;
         self.machine.applied(block.head.commit, block.puts.iter().map(|(key, _)| *key));
         Ok(())
     }

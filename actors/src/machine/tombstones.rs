@@ -189,7 +189,7 @@ mod tests {
         let mut restored = Tombstones::new(100);
         for (bucket, packed) in tombstones.take_fresh() {
             restored.load(bucket, &packed).unwrap();
-            assert!(restored.load(bucket, &packed[1..]).is_err());
+            assert!(Tombstones::new(100).load(bucket, &packed[1..]).is_err());
         }
         assert_eq!(restored.len(), 50);
         assert_eq!(restored.get(TransactionKey(49)), Some(&tombstone(9)));

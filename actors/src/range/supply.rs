@@ -5,11 +5,12 @@ use ractor::{ActorProcessingErr, ActorRef};
 use crate::machine::range::Range;
 use crate::reader;
 
-/// Transactions that may be under decision at once in a range before readers have to wait.
-const MAX_DECIDING: usize = 4_096;
+/// Transactions that may be under decision at once in a range before readers have to wait. A ractor actor
+/// that lives takes about 7 kB, so this bounds what a node's actors take to some ten MiB.
+const MAX_DECIDING: usize = 128;
 
 /// Bytes of output that may wait for a commit in a range before readers have to wait.
-const MAX_PENDING_BYTES: usize = 8 << 20;
+const MAX_PENDING_BYTES: usize = 1 << 20;
 
 /// Credit that is owed to readers.
 #[derive(Debug, Default)]

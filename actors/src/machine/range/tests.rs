@@ -135,7 +135,9 @@ fn three_legs_in_any_order_make_one_complete_result() {
     use Leg::{Request, Response, Trace};
     for order in [[Trace, Request, Response], [Response, Trace, Request]] {
         let mut bench = Bench::new(SETTINGS);
-        order.iter().for_each(|&leg| drop(bench.leg("t", leg, "a", 10)));
+        for leg in order {
+            bench.leg("t", leg, "a", 10);
+        }
         assert_eq!(bench.results(), ["v1 COMPLETE"]);
         assert_eq!((bench.fate(Fate::Joined), bench.fate(Fate::Open)), (3, 0));
         assert_eq!(bench.range.status().open, 0);
@@ -201,7 +203,9 @@ fn of_two_contradicting_legs_the_first_in_record_time_is_kept_whichever_is_seen_
 #[test]
 fn a_contradiction_after_completion_is_told_and_the_result_stands() {
     let mut bench = Bench::new(SETTINGS);
-    Leg::ALL.iter().for_each(|&leg| drop(bench.leg("t", leg, "a", 10)));
+    for leg in Leg::ALL {
+        bench.leg("t", leg, "a", 10);
+    }
     bench.leg("t", Leg::Trace, "b", 40);
     assert_eq!(bench.results(), ["v1 COMPLETE"]);
     assert_eq!(bench.fate(Fate::Conflict), 1);
@@ -273,18 +277,26 @@ fn i2_a_young_leg_is_read_again_after_a_crash_and_an_old_one_comes_from_the_stor
 #[test]
 fn a_decision_about_legs_that_have_changed_is_thrown_away() {
     let mut bench = Bench::new(SETTINGS);
-    let mut legs = |bench: &mut Bench, leg, content: &str, at| {
-        drop(bench.leg("t", leg, content, at));
-    };
-    legs(&mut bench, Leg::Trace, "b", 20);
-    legs(&mut bench, Leg::Request, "x", 20);
+    bench.leg("t", Leg::Trace, "b", 20).leg("t", Leg::Request, "x", 20);
     let key = TransactionKey::of(b"t");
     bench.range.activate(key);
     let stale = bench.range.take_activations().remove(0);
-    legs(&mut bench, Leg::Trace, "a", 10);
+    bench.leg("t", Leg::Trace, "a", 10);
     bench.range.decided(key, Outcome::Decided(decide(&stale, &rules())));
     bench.decide();
     let said = bench.said();
     assert!(said[1].2.contains(r#""channel":"a""#), "{}", said[1].2);
+    assert_eq!(bench.results(), ["v1 INCOMPLETE"]);
+}
+
+#[test]
+fn an_incomplete_transaction_is_told_also_where_no_record_comes_any_more() {
+    let mut bench = Bench::new(SETTINGS);
+    bench.leg("t", Leg::Trace, "a", 10).commit(0).commit(6_000);
+    for leg in Leg::ALL {
+        let (partition, at) = (PartitionIndex(leg as u16), Offset(bench.next[leg.index()]));
+        bench.range.caught_up(partition, at, RecordTime(9_000), &bench.store).unwrap();
+    }
+    bench.decide();
     assert_eq!(bench.results(), ["v1 INCOMPLETE"]);
 }
