@@ -21,6 +21,8 @@ const POLL: Duration = Duration::from_millis(50);
 const CLOSE_LOOK: Duration = Duration::from_millis(5);
 /// So many looks in a row must say the same before all is held to be through: results are under way for a moment.
 const LOOKS: u32 = 5;
+/// The default of a cluster file.
+const ALIGNMENT_S: u64 = 60;
 const START: Duration = Duration::from_secs(90);
 
 /// How results are delivered.
@@ -179,9 +181,9 @@ impl Drain {
         self.folder.path().join("data/state")
     }
 
-    /// The cluster file.
+    /// The cluster file, where partitions are kept within `alignment_s` of each other in record time.
     #[must_use]
-    pub fn cluster_file(&self) -> String {
+    pub fn cluster_file(&self, alignment_s: u64) -> String {
         let Self { bootstrap, name, ports: (public, metrics), .. } = self;
         let Params { lateness_s, skew_s, .. } = self.expected.parameters;
         let data = self.folder.path().join("data");
@@ -201,7 +203,7 @@ sources:
     trace: {{ topic: {name}.trace, id: \"/transactionId\", time: \"/eventTime\" }}
     request: {{ topic: {name}.request, id: \"/transactionId\", time: \"/eventTime\" }}
     response: {{ topic: {name}.response, id: \"/transactionId\", time: \"/eventTime\" }}
-join: {{ lateness: {lateness_s}s, skew: {skew_s}s }}
+join: {{ lateness: {lateness_s}s, skew: {skew_s}s, alignment: {alignment_s}s }}
 sinks:
   kafka: {{ prefix: {name}.out, exactlyOnce: {exactly_once} }}
 "
@@ -214,7 +216,17 @@ sinks:
     ///
     /// Where the program has not been built.
     pub fn start(&self) -> anyhow::Result<Node> {
-        Node::start(self.folder.path(), &self.cluster_file())
+        self.start_paced(ALIGNMENT_S)
+    }
+
+    /// The same with partitions kept closer to each other. A step of record time then takes a moment of the
+    /// wall, so that a workload takes seconds that otherwise rushes through.
+    ///
+    /// # Errors
+    ///
+    /// Where the program has not been built.
+    pub fn start_paced(&self, alignment_s: u64) -> anyhow::Result<Node> {
+        Node::start(self.folder.path(), &self.cluster_file(alignment_s))
     }
 
     /// Waits until at least `records` were consumed, and says how many.

@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const EARLY_MS: u64 = 1_500;
 /// A kill in the middle comes at most so much later than the record that it waited for.
 const LATER_MS: u64 = 60;
+/// Partitions are kept so close together where a node is to be slow: some seconds for all.
+const SLOW_S: u64 = 3;
 /// Each so many kills, one doesn't wait for progress and meets a node that starts and restores.
 const EARLY_EVERY: u32 = 3;
 
@@ -83,7 +85,8 @@ impl Drill {
         turn: u32,
         random: &mut SmallRng,
     ) -> anyhow::Result<Option<u64>> {
-        let mut node: Node = drain.start()?;
+        // By turns at full speed, and slowly enough to be met anywhere.
+        let mut node: Node = if turn % 2 == 0 { drain.start_paced(SLOW_S)? } else { drain.start()? };
         let consumed = if turn % EARLY_EVERY == EARLY_EVERY - 1 {
             sleep(Duration::from_millis(random.random_range(0..EARLY_MS))).await;
             None
