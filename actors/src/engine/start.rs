@@ -7,7 +7,7 @@ use std::time::Duration;
 use proto::types::{Incarnation, NodeId, RangeId, Slot, SourcePartition};
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use tokio::sync::watch;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::aggregators::Aggregators;
 use super::links::{Links, Shared, Shown};
@@ -20,6 +20,9 @@ use crate::publisher::{self, Publisher};
 use crate::range::{self, Range};
 use crate::reader::{self, Alignment, Reader, Router, Target};
 use crate::source::Source;
+
+/// How long a range that stops may take to close its store.
+const CLOSING: Duration = Duration::from_secs(10);
 
 /// A node's running engine. Dropping it does not stop it; [`Engine::stop`] does.
 #[derive(Debug)]
@@ -128,8 +131,12 @@ impl Engine {
             drop(aggregator.cast(crate::aggregator::Message::Tick));
         }
         self.committer.stop(None);
-        for range in &self.ranges {
-            range.actor.stop(None);
+        // Waited for: a store that is still open when the process ends takes it down with an abort.
+        let ends = self.ranges.iter().map(|range| range.actor.stop_and_wait(None, Some(CLOSING)));
+        for (range, ended) in self.ranges.iter().zip(futures::future::join_all(ends).await) {
+            if ended.is_err() {
+                warn!(range = %range.range, "range did not close in time; its journal has all of it");
+            }
         }
         drop(self.publisher.drain());
         for (_, aggregator) in self.links.aggregators().all() {

@@ -9,13 +9,13 @@ use actors::machine::range::Settings;
 use actors::machine::scenario::{Kind, Scenario as Compiled, Stat};
 use actors::machine::sketch::Quantile;
 use actors::machine::transaction::Rules;
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::backend::EngineBackend;
-use super::{durable, inlet, outlet};
+use super::{durable, explain, inlet, outlet};
 use crate::cli::Running;
 use crate::config::Config;
 
@@ -72,7 +72,7 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
     let stopped = async move {
         let ended = tokio::select! {
             () = asked.cancelled() => Ok(()),
-            why = engine.failed() => Err(anyhow!("{why}")),
+            why = engine.failed() => Err(explain::failed(&why)),
         };
         engine.stop(PATIENCE).await;
         asked.cancel();
