@@ -10,8 +10,9 @@ use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 use tokio::time::sleep;
 
-use crate::drain::{Delivery, Drain, Standing};
+use crate::drain::{Delivery, Drain};
 use crate::process::Node;
+use crate::standing::Standing;
 
 /// How long a node may take to reach a point, or to finish.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -86,7 +87,8 @@ impl Drill {
         random: &mut SmallRng,
     ) -> anyhow::Result<Option<u64>> {
         // By turns at full speed, and slowly enough to be met anywhere.
-        let mut node: Node = if turn % 2 == 0 { drain.start_paced(SLOW_S)? } else { drain.start()? };
+        let is_slow = turn.is_multiple_of(2);
+        let mut node: Node = if is_slow { drain.start_paced(SLOW_S)? } else { drain.start()? };
         let consumed = if turn % EARLY_EVERY == EARLY_EVERY - 1 {
             sleep(Duration::from_millis(random.random_range(0..EARLY_MS))).await;
             None

@@ -6,4 +6,5 @@ pub mod drill;
 pub mod measure;
 pub mod ports;
 pub mod process;
+pub mod standing;
 pub mod tidy;

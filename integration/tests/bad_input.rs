@@ -1,5 +1,6 @@
 //! What is wrong from outside is told plainly (what, why, what to do) or shows as a count; nothing is lost silently.
 
+#![allow(clippy::panic, reason = "a helper of tests fails its test")]
 #![allow(clippy::print_stdout, reason = "a test that is skipped says why")]
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails its test")]
 
@@ -10,9 +11,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use integration::broker::Broker;
-use integration::drain::{Delivery, Drain, Standing, odd};
+use integration::drain::{Delivery, Drain, odd};
 use integration::ports;
 use integration::process::{Node, get};
+use integration::standing::Standing;
 use node::workload::kafka::KafkaArgs;
 use rdkafka::Message as _;
 use rdkafka::consumer::Consumer as _;

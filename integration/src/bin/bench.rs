@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::ensure;
 use clap::Parser as _;
 use integration::broker::Broker;
-use integration::drain::{Delivery, Drain, Standing};
+use integration::drain::{Delivery, Drain};
 use integration::measure::{Usage, size};
+use integration::standing::Standing;
 use node::workload::params::Params;
 
 const PATIENCE: Duration = Duration::from_secs(3_600);
@@ -89,7 +90,8 @@ impl Measured {
         for (name, value) in &rows {
             println!("{:<36}{value:>16}", name.replace('_', " "));
         }
-        let json: Vec<String> = rows.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        let json: Vec<String> =
+            rows.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         println!("{{{}}}", json.join(","));
     }
 }
