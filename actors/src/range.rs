@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
-use proto::types::{Incarnation, Offset, PartitionIndex, RecordTime, Sequence, Slot, TransactionKey};
+use proto::types::{
+    Incarnation, Offset, PartitionIndex, RecordTime, Sequence, Slot, TransactionKey,
+};
 
 use crate::journal::object::Packed;
 use crate::machine::block::{Block, Place};

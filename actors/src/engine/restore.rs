@@ -151,7 +151,9 @@ fn open(setup: &Setup, holding: &Holding) -> Result<Opened, RestoreError> {
             warn!(range = %holding.id, %error, "the local state is thrown away, restoring from the journal");
             None
         }
-        Err(error @ (StoreError::Full { .. } | StoreError::Failed { .. })) => return Err(error.into()),
+        Err(error @ (StoreError::Full { .. } | StoreError::Failed { .. })) => {
+            return Err(error.into());
+        }
     };
     let (head, store) = match head {
         Some(it) => it,
@@ -167,11 +169,13 @@ fn open(setup: &Setup, holding: &Holding) -> Result<Opened, RestoreError> {
 type Standing = (Place, u64, Sequence);
 
 fn head(store: &dyn Store) -> Result<Option<Standing>, StoreError> {
-    let corrupted = |detail: String| StoreError::Corrupted { doing: "read its head".to_owned(), detail };
+    let corrupted =
+        |detail: String| StoreError::Corrupted { doing: "read its head".to_owned(), detail };
     let Some(row) = store.get(crate::store::Table::Head, &[])? else { return Ok(None) };
     let mut reader = Reader::new(&row);
     let place = Place::take(&mut reader).map_err(|it| corrupted(it.to_string()))?;
-    let head = crate::machine::block::Head::take(&mut reader).map_err(|it| corrupted(it.to_string()))?;
+    let head =
+        crate::machine::block::Head::take(&mut reader).map_err(|it| corrupted(it.to_string()))?;
     Ok(Some((place, head.commit, head.acknowledged)))
 }
 
@@ -298,7 +302,8 @@ async fn read_again(
         let mut reader = Reader::new(&records);
         while !reader.is_empty() {
             let Ok((key, envelope)) = take_record(&mut reader) else { break };
-            let owner = young.iter_mut().find(|(it, _)| it.range().identity().keys.contains(key.hash()));
+            let owner =
+                young.iter_mut().find(|(it, _)| it.range().identity().keys.contains(key.hash()));
             if let Some((restored, one)) = owner {
                 restored.refill(key, &envelope, &*one.store)?;
             }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::types::{Incarnation, NodeId, RangeId, Slot, SourcePartition};
-use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
 use tokio::sync::watch;
-use tracing::{error, info};
+use tracing::info;
 
 use super::aggregators::Aggregators;
 use super::links::{Links, Shared, Shown};
 use super::restore::{Ready, RestoreError, restore};
+use super::supervisor::{Never, Supervisor};
 use super::{Holding, Setup};
 use crate::clock::Clock;
 use crate::committer::{self, Committer};
@@ -19,6 +20,7 @@ use crate::machine::positions::Position;
 use crate::publisher::{self, Publisher};
 use crate::range::{self, Range};
 use crate::reader::{self, Alignment, Reader, Router, Target};
+use crate::sink::Sink;
 use crate::source::Source;
 
 /// A node's running engine. Dropping it does not stop it; [`Engine::stop`] does.
@@ -53,12 +55,12 @@ pub enum StartError {
 }
 
 impl Engine {
-    /// Restores what the node owns, and starts it.
+    /// Restores what the node owns, and starts it; results go to `sink`.
     ///
     /// # Errors
     ///
     /// [`StartError`].
-    pub async fn start(setup: Setup) -> Result<Self, StartError> {
+    pub async fn start(setup: Setup, sink: Box<dyn Sink>) -> Result<Self, StartError> {
         let ready = restore(&setup).await?;
         let starts = least(&ready, setup.source.partitions().len());
         let (failed, failure) = watch::channel(None);
@@ -67,11 +69,13 @@ impl Engine {
         let layout = Arc::clone(&setup.layout);
         let aggregators = Aggregators::start(layout, ids, &setup.upserts).await?;
         for one in &ready {
-            aggregators.whole(&one.range, i64::MIN).map_err(|it| StartError::Ended(it.to_string()))?;
+            aggregators
+                .whole(&one.range, i64::MIN)
+                .map_err(|it| StartError::Ended(it.to_string()))?;
         }
         let links = Arc::new(Links::new(aggregators, setup.outbox_bytes, &starts));
         let started = Started { setup, links, supervisor, failure };
-        started.go_on(ready, &starts).await
+        started.go_on(ready, sink, &starts).await
     }
 
     /// What the counters show.
@@ -149,10 +153,14 @@ struct Started {
 }
 
 impl Started {
-    async fn go_on(mut self, ready: Vec<Ready>, starts: &[Position]) -> Result<Engine, StartError> {
+    async fn go_on(
+        self,
+        ready: Vec<Ready>,
+        sink: Box<dyn Sink>,
+        starts: &[Position],
+    ) -> Result<Engine, StartError> {
         let cell = self.supervisor.get_cell();
         let waiting = ready.iter().flat_map(|one| one.rows.clone()).collect();
-        let sink = std::mem::replace(&mut self.setup.sink, Box::new(NoSink));
         let arguments = (sink, Arc::clone(&self.links), waiting);
         let (publisher, _) = Actor::spawn_linked(None, Publisher, arguments, cell.clone()).await?;
         let ranges = self.ranges(ready, &publisher, &cell).await?;
@@ -277,67 +285,4 @@ fn least(ready: &[Ready], partitions: usize) -> Vec<Position> {
         positions.min_by_key(|position| position.offset).copied().unwrap_or_default()
     };
     (0..partitions).map(of).collect()
-}
-
-/// Takes the place of the sink that was handed on.
-struct NoSink;
-
-impl crate::sink::Sink for NoSink {
-    fn recover(
-        &mut self,
-    ) -> futures::future::BoxFuture<'_, Result<Vec<(RangeId, proto::types::Sequence)>, crate::sink::SinkError>>
-    {
-        Box::pin(std::future::ready(Ok(Vec::new())))
-    }
-
-    fn deliver<'a>(
-        &'a mut self,
-        _rows: &'a [crate::sink::Row],
-    ) -> futures::future::BoxFuture<'a, Result<(), crate::sink::SinkError>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-}
-
-/// A tick that asks for nothing.
-#[derive(Debug)]
-pub(super) struct Never;
-
-/// Hears of the first actor that fails, and says so to whoever waits.
-#[derive(Debug)]
-struct Supervisor;
-
-impl Actor for Supervisor {
-    type Msg = Never;
-    type State = watch::Sender<Option<String>>;
-    type Arguments = watch::Sender<Option<String>>;
-
-    async fn pre_start(
-        &self,
-        _myself: ActorRef<Never>,
-        failed: Self::Arguments,
-    ) -> Result<Self::State, ActorProcessingErr> {
-        Ok(failed)
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        _myself: ActorRef<Never>,
-        event: SupervisionEvent,
-        failed: &mut Self::State,
-    ) -> Result<(), ActorProcessingErr> {
-        if let SupervisionEvent::ActorFailed(_, reason) = event {
-            let reason = reason_of(&*reason);
-            error!(reason, "a part of the engine failed, the node stops");
-            failed.send_if_modified(|known| {
-                let is_first = known.is_none();
-                known.get_or_insert(reason);
-                is_first
-            });
-        }
-        Ok(())
-    }
-}
-
-fn reason_of(error: &(dyn std::error::Error + Send + Sync)) -> String {
-    committer::engine_text(error)
 }

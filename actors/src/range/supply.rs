@@ -30,8 +30,7 @@ impl Supply {
 
     /// The next batch, if the range has room for it.
     pub(super) fn next(&mut self, range: &Range) -> Option<(Batch, ActorRef<reader::Message>)> {
-        let has_room =
-            range.deciding() < MAX_DECIDING && range.pending_bytes() < MAX_PENDING_BYTES;
+        let has_room = range.deciding() < MAX_DECIDING && range.pending_bytes() < MAX_PENDING_BYTES;
         if has_room { self.waiting.pop_front() } else { None }
     }
 }
