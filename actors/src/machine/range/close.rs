@@ -7,16 +7,10 @@ use super::boxes::Kept;
 use super::{Generation, Pending, Range};
 
 impl Range {
-    /// Whether a close would give a block.
-    #[must_use]
-    pub const fn is_touched(&self) -> bool {
-        self.pending.is_touched
-    }
-
     /// Closes the batch: everything since the last close as one block. `None` where nothing has changed.
     /// `wall_ms` decides only which transactions are kept by value from now on.
     pub fn close(&mut self, wall_ms: u64) -> Option<Block> {
-        if !self.pending.is_touched {
+        if !self.pending.is_touched && !self.has_aged(wall_ms) {
             return None;
         }
         self.commit += 1;
@@ -62,6 +56,13 @@ impl Range {
         }
     }
 
+    /// Also while no record comes, young transactions grow up: only then do they wait for their deadline.
+    fn has_aged(&self, wall_ms: u64) -> bool {
+        let is_old =
+            |it: &Generation| it.wall_ms.saturating_add(self.settings.young_ms) <= wall_ms;
+        self.young.front().is_some_and(is_old)
+    }
+
     fn begin_generation(&mut self, wall_ms: u64) {
         let keys = std::mem::take(&mut self.pending.opened);
         if !keys.is_empty() {
@@ -75,9 +76,8 @@ impl Range {
     fn age(&mut self, wall_ms: u64) {
         let settings = self.settings.clone();
         let mut held_bytes = self.boxes.held_bytes();
-        while let Some(generation) = self.young.front() {
-            let is_old = generation.wall_ms.saturating_add(settings.young_ms) <= wall_ms;
-            if !is_old && held_bytes <= settings.held_bytes {
+        while !self.young.is_empty() {
+            if !self.has_aged(wall_ms) && held_bytes <= settings.held_bytes {
                 return;
             }
             let Some(generation) = self.young.pop_front() else { return };
