@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use proto::types::{Incarnation, NodeId, RangeId, Slot, SourcePartition};
 use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
 use tokio::sync::watch;
@@ -118,28 +119,23 @@ impl Engine {
     /// Stops reading, lets what is under way be committed and delivered for `patience` at most, and ends.
     /// What is not delivered by then is delivered after the next start.
     pub async fn stop(&self, patience: Duration) {
-        for reader in &self.readers {
-            reader.stop(None);
-        }
+        let ended = Some(patience);
+        join_all(self.readers.iter().map(|it| it.stop_and_wait(None, ended))).await;
         let step = Duration::from_millis(50);
         let mut waited = Duration::ZERO;
         while waited < patience && (waited < step * 4 || self.links.shown().outbox_bytes > 0) {
             tokio::time::sleep(step).await;
             waited += step;
         }
-        // The figures of the last second are pushed.
+        // Each is gone before the process ends: a store that is closed by the process's end may abort it.
+        drop(self.committer.stop_and_wait(None, ended).await);
+        join_all(self.ranges.iter().map(|it| it.actor.stop_and_wait(None, ended))).await;
+        drop(self.publisher.drain_and_wait(ended).await);
         for (_, aggregator) in self.links.aggregators().all() {
+            // The figures of the last second are pushed.
             drop(aggregator.cast(crate::aggregator::Message::Tick));
+            drop(aggregator.drain_and_wait(ended).await);
         }
-        self.committer.stop(None);
-        for range in &self.ranges {
-            range.actor.stop(None);
-        }
-        drop(self.publisher.drain());
-        for (_, aggregator) in self.links.aggregators().all() {
-            drop(aggregator.drain());
-        }
-        tokio::time::sleep(step).await;
         self.supervisor.stop(None);
         info!("engine stopped");
     }
