@@ -210,7 +210,7 @@ impl Range {
     fn activate(&mut self, key: TransactionKey) {
         let Some(held) = self.boxes.held(key) else { return };
         held.deciding = boxes::Deciding::Under;
-        let legs = Bytes::copy_from_slice(held.mailbox.bytes());
+        let legs = Bytes::from(held.mailbox.evidence());
         let corrects = held.said_version();
         self.activations.push(Activation { key, legs, corrects });
         self.boxes.count_decision();

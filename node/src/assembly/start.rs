@@ -11,13 +11,13 @@ use actors::machine::scenario::{Kind, Scenario as Compiled, Stat};
 use actors::machine::sketch::Quantile;
 use actors::machine::transaction::Rules;
 use actors::snapshot::Snapshots;
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::backend::EngineBackend;
-use super::{durable, inlet, outlet};
+use super::{durable, explain, inlet, outlet};
 use crate::cli::Running;
 use crate::config::Config;
 
@@ -88,7 +88,7 @@ fn running(
     let stopped = async move {
         let ended = tokio::select! {
             () = asked.cancelled() => Ok(()),
-            why = engine.failed() => Err(anyhow!("{why}")),
+            why = engine.failed() => Err(explain::failed(&why)),
         };
         engine.stop(PATIENCE).await;
         asked.cancel();

@@ -64,7 +64,7 @@ impl Range {
     fn settle(&mut self, key: TransactionKey, legs: Legs, fate: Fate) {
         let Some(held) = self.boxes.held(key) else { return };
         let said = match held.mailbox.said {
-            Said::Nothing => Legs::default(),
+            Said::Nothing | Said::Due { .. } => Legs::default(),
             Said::Incomplete { legs, .. } => legs,
         };
         for envelope in held.mailbox.envelopes() {

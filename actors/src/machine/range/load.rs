@@ -141,9 +141,10 @@ impl Range {
         let key = TransactionKey(u128::from_be_bytes(Reader::new(key).array()?));
         let mailbox = Mailbox::from_row(row)?;
         self.deadlines.add(key, self.due(&mailbox));
-        let is_correctable = mailbox.said != Said::Nothing;
+        let is_correctable = matches!(mailbox.said, Said::Incomplete { .. });
         let is_ready = match mailbox.said {
             Said::Nothing => mailbox.legs.is_complete(),
+            Said::Due { .. } => true,
             Said::Incomplete { legs, .. } => mailbox.legs != legs,
         };
         if is_ready {

@@ -43,12 +43,13 @@ struct Bench {
     rows: Vec<Row>,
     next: [u64; 3],
     clock: u64,
+    is_deciding: bool,
 }
 
 impl Bench {
     fn new(settings: Settings) -> Self {
         let range = Range::new(identity(), settings, rules(), Arc::default());
-        Self { range, store: MemoryStore::default(), rows: vec![], next: [0; 3], clock: 0 }
+        Self { range, store: MemoryStore::default(), rows: vec![], next: [0; 3], clock: 0, is_deciding: true }
     }
 
     /// A leg of transaction `id` arrives when every partition's clock says `at`.
@@ -87,7 +88,34 @@ impl Bench {
         self
     }
 
+    /// What happens while no transaction's actor gets to report.
+    fn undecided(&mut self, what: impl Fn(&mut Self)) {
+        self.is_deciding = false;
+        what(self);
+        self.is_deciding = true;
+    }
+
+    /// The range is dropped, and comes back from its store with the young legs that it knew.
+    fn crash(&mut self) {
+        let rules = (rules(), Arc::default());
+        let loaded = Range::load(identity(), SETTINGS, rules, &self.store).unwrap();
+        let mut restored = loaded.restored;
+        for key in [TransactionKey::of(b"t")] {
+            let Found::Open { mailbox, .. } = self.range.find(key, &self.store).unwrap() else {
+                continue;
+            };
+            for envelope in mailbox.envelopes() {
+                restored.refill(key, &envelope, &self.store).unwrap();
+            }
+        }
+        assert_eq!(restored.missing(), 0);
+        self.range = restored.serve(0);
+    }
+
     fn decide(&mut self) -> &mut Self {
+        if !self.is_deciding {
+            return self;
+        }
         for activation in self.range.take_activations() {
             let decision = decide(&activation, &rules());
             self.range.decided(activation.key, Outcome::Decided(decision));
@@ -311,4 +339,35 @@ fn an_incomplete_transaction_is_told_also_where_no_record_comes_any_more() {
     }
     bench.decide();
     assert_eq!(bench.results(), ["v1 INCOMPLETE"]);
+}
+
+#[test]
+fn what_the_clock_has_decided_stays_decided_through_a_crash_before_the_result_is_there() {
+    // Young: the legs are read again. Old: the store has them.
+    for wall_ms in [0, 6_000] {
+        let mut bench = Bench::new(SETTINGS);
+        bench.leg("t", Leg::Trace, "a", 10).leg("t", Leg::Request, "a", 10).commit(0);
+        bench.time(20).commit(wall_ms);
+        // The deadline passes and the last leg comes, and the actor has not reported when the commit closes.
+        bench.undecided(|bench| {
+            bench.time(1_200).leg("t", Leg::Response, "a", 1_300).commit(wall_ms);
+        });
+        bench.crash();
+        bench.decide().decide();
+        assert_eq!(bench.results(), ["v1 INCOMPLETE", "v2 CORRECTED"], "young until {wall_ms}");
+        assert_eq!((bench.fate(Fate::Joined), bench.fate(Fate::Open)), (3, 0));
+    }
+}
+
+#[test]
+fn a_leg_that_comes_after_the_deadline_corrects_also_where_another_leg_was_replaced_meanwhile() {
+    let mut bench = Bench::new(SETTINGS);
+    bench.leg("t", Leg::Trace, "b", 20).leg("t", Leg::Request, "a", 20).commit(0).commit(6_000);
+    bench.undecided(|bench| {
+        bench.time(1_200).leg("t", Leg::Response, "a", 1_300);
+        bench.leg("t", Leg::Trace, "a", 10);
+    });
+    bench.decide().decide().decide();
+    assert_eq!(bench.results(), ["v1 INCOMPLETE", "v2 CORRECTED"]);
+    assert!(bench.said()[1].2.contains(r#""channel":"a""#));
 }
