@@ -14,7 +14,7 @@ use crate::reader;
 const MAX_DECIDING: usize = 64;
 
 /// Bytes of output that may wait for a commit in a range before batches have to wait.
-const MAX_PENDING_BYTES: usize = 1 << 20;
+const MAX_PENDING_BYTES: usize = 4 << 20;
 
 /// Batches that wait for room. Credit bounds their bytes.
 #[derive(Debug, Default)]

@@ -26,16 +26,22 @@ pub(super) fn failed(why: &str) -> anyhow::Error {
 fn of_source(error: &SourceError) -> Problem {
     let why = actors::committer::engine_text(error);
     match error {
-        SourceError::Missing(_) => Problem::new(Code::BadConfig, "the node cannot read its sources", why)
-            .remedy("create the topic, or mend its name in sources.legs of the cluster file"),
+        SourceError::Missing(_) => {
+            Problem::new(Code::BadConfig, "the node cannot read its sources", why)
+                .remedy("create the topic, or mend its name in sources.legs of the cluster file")
+        }
         SourceError::Unreachable { .. } => {
             Problem::new(Code::Unreachable, "the node cannot reach its sources", why)
                 .remedy("start Kafka, or mend sources.kafka.brokers in the cluster file")
         }
-        SourceError::Trimmed { .. } | SourceError::Shrunk { .. } => {
-            Problem::new(Code::CheckFailed, "records that were not yet read are gone", why)
-                .remedy("put the records back from a copy of the topic; the node does not skip them by itself")
-        }
+        SourceError::Trimmed { .. } | SourceError::Shrunk { .. } => Problem::new(
+            Code::CheckFailed,
+            "records that were not yet read are gone",
+            why,
+        )
+        .remedy(
+            "put the records back from a copy of the topic; the node does not skip them by itself",
+        ),
     }
 }
 
