@@ -146,6 +146,7 @@ impl State {
         for range in &self.arguments.ranges {
             range.cast(range::Message::Committed(slot))?;
         }
+        self.machine.told((self.clock)());
         Ok(())
     }
 }

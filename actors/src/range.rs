@@ -8,11 +8,14 @@ use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
-use proto::types::{Incarnation, Offset, PartitionIndex, RecordTime, Sequence, Slot, TransactionKey};
+use proto::types::{
+    Incarnation, Offset, PartitionIndex, RecordTime, Sequence, Slot, TransactionKey,
+};
 
 use crate::journal::object::Packed;
 use crate::machine::block::{Block, Place};
 use crate::machine::ledger::Counts;
+use crate::machine::outbox::Outbox;
 use crate::machine::positions::{Batch, Position};
 use crate::machine::range::{ApplyError, Found, Identity, Outcome, Range as Machine, Status};
 use crate::machine::transaction::Rules;
@@ -93,8 +96,8 @@ pub struct Arguments {
     pub publisher: ActorRef<publisher::Message>,
     /// Takes figures, and faults.
     pub links: Arc<engine::Links>,
-    /// The rows that wait for acknowledgement: for each slot the last sequence in it.
-    pub outbox: Vec<(Incarnation, Slot, Sequence)>,
+    /// The slots with rows that wait for acknowledgement.
+    pub outbox: Outbox,
 }
 
 /// One range's state. Just this actor touches it.
@@ -105,7 +108,7 @@ pub struct State {
     place: Place,
     closed: Option<Block>,
     supply: Supply,
-    outbox: std::collections::VecDeque<(Incarnation, Slot, Sequence)>,
+    outbox: Outbox,
     arguments: Fixed,
 }
 
@@ -173,17 +176,8 @@ impl State {
     /// I5: only here, when the commit is durable, does anything leave the range.
     fn committed(&mut self, slot: Slot) -> Result<(), ActorProcessingErr> {
         let Some(mut block) = self.closed.take() else { return Ok(()) };
-        let incarnation = self.arguments.incarnation;
-        if !block.rows.is_empty() {
-            self.outbox.push_back((incarnation, slot, block.head.sequence));
-        }
-        let acknowledged = block.head.acknowledged;
-        while self.outbox.front().is_some_and(|&(_, _, last)| last <= acknowledged) {
-            self.outbox.pop_front();
-        }
-        let (outbox_incarnation, outbox_slot) =
-            self.outbox.front().map_or((incarnation, slot.next()), |&(of, at, _)| (of, at));
-        self.place = Place { incarnation, slot, outbox_incarnation, outbox_slot };
+        let at = (self.arguments.incarnation, slot);
+        self.place = self.outbox.committed(at, &block.head, !block.rows.is_empty());
         self.store.apply(&block.changes(&self.place))?;
         self.arguments.links.committed(&block)?;
         let rows = std::mem::take(&mut block.rows);
@@ -230,7 +224,7 @@ impl Actor for Range {
         let (rules, publisher, links) = (it.rules, it.publisher, it.links);
         let arguments = Fixed { incarnation: it.incarnation, rules, publisher, links };
         let (machine, store, place) = (it.machine, it.store, it.place);
-        let (supply, outbox) = (Supply::default(), it.outbox.into());
+        let (supply, outbox) = (Supply::default(), it.outbox);
         Ok(State { machine, store, place, closed: None, supply, outbox, arguments })
     }
 

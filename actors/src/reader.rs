@@ -22,7 +22,7 @@ use crate::committer::engine_text;
 use crate::engine::Links;
 use crate::machine::positions::{Batch, Position};
 use crate::range;
-use crate::source::{Limit, Partition, Progress, Record, SourceError};
+use crate::source::{Limit, Partition, Progress, Record, SourceError, Waker};
 
 /// What may be said to a reader.
 #[derive(Debug)]
@@ -37,6 +37,10 @@ pub enum Message {
     Refused(RangeId, Position),
 }
 
+/// Opens a partition for reading from an offset; the waker sends [`Message::Poll`].
+pub type Opening =
+    Box<dyn Fn(Offset, Waker) -> Result<Box<dyn Partition>, SourceError> + Send + Sync>;
+
 /// What a reader is given at birth.
 pub struct Arguments {
     /// Which source partition it reads.
@@ -45,8 +49,8 @@ pub struct Arguments {
     pub name: SourcePartition,
     /// Where it starts, and the record clock there.
     pub start: Position,
-    /// Opens the partition for reading; the waker sends [`Message::Poll`].
-    pub open: Box<dyn Fn(Offset, crate::source::Waker) -> Result<Box<dyn Partition>, SourceError> + Send + Sync>,
+    /// Opens the partition.
+    pub open: Opening,
     /// Decodes and routes.
     pub router: Router,
     /// Keeps the partitions' record clocks together.
@@ -55,6 +59,17 @@ pub struct Arguments {
     pub links: Arc<Links>,
     /// Tells the time.
     pub clock: Clock,
+}
+
+/// Whether there is something to read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Calling {
+    /// Nothing, until the waker calls.
+    Idle,
+    /// There is, once it may be read.
+    Wanted,
+    /// There is, and the message that reads it is on its way.
+    Called,
 }
 
 /// The reader's state.
@@ -67,8 +82,7 @@ pub struct State {
     read_up_to: Offset,
     /// Bytes on their way to each range.
     sent: BTreeMap<RangeId, usize>,
-    is_polled: bool,
-    has_more: bool,
+    calling: Calling,
     end: Option<Offset>,
     parked: Parked,
 }
@@ -109,8 +123,7 @@ impl State {
     }
 
     fn poll(&mut self, myself: &ActorRef<Message>) -> Result<(), ActorProcessingErr> {
-        self.is_polled = false;
-        self.has_more = true;
+        self.calling = Calling::Wanted;
         if !self.may_read() {
             return Ok(());
         }
@@ -124,7 +137,8 @@ impl State {
             Progress { next: from, end: self.end, more: true }
         } else {
             let parked = &mut self.parked;
-            match self.partition.read(READ, &mut |record| parked.offer(&record, horizon, &mut take)) {
+            match self.partition.read(READ, &mut |record| parked.offer(&record, horizon, &mut take))
+            {
                 Ok(progress) => progress,
                 Err(error) => return self.failed(error),
             }
@@ -134,8 +148,11 @@ impl State {
         self.read_up_to = self.read_up_to.max(progress.next);
         self.send(from, Progress { next, ..progress }, myself)?;
         self.it.alignment.set(self.it.index, self.next_time());
-        self.has_more = progress.more || self.parked.first().is_some();
-        if self.has_more { self.call(myself) } else { self.caught_up(now) }
+        if progress.more || self.parked.first().is_some() {
+            return self.call(myself);
+        }
+        self.calling = Calling::Idle;
+        self.caught_up(now)
     }
 
     fn send(
@@ -162,7 +179,7 @@ impl State {
 
     /// A partition of which all has been read holds nobody back.
     fn caught_up(&self, wall: RecordTime) -> Result<(), ActorProcessingErr> {
-        if self.has_more || self.end.is_none_or(|end| self.at.offset < end) {
+        if self.calling != Calling::Idle || self.end.is_none_or(|end| self.at.offset < end) {
             return Ok(());
         }
         self.it.alignment.release(self.it.index);
@@ -174,8 +191,8 @@ impl State {
     }
 
     fn call(&mut self, myself: &ActorRef<Message>) -> Result<(), ActorProcessingErr> {
-        if self.has_more && !self.is_polled && self.may_read() {
-            self.is_polled = true;
+        if self.calling == Calling::Wanted && self.may_read() {
+            self.calling = Calling::Called;
             myself.cast(Message::Poll)?;
         }
         Ok(())
@@ -211,7 +228,7 @@ impl State {
         self.parked.clear();
         self.at = to;
         self.read_up_to = to.offset;
-        self.has_more = true;
+        self.calling = Calling::Wanted;
         Ok(self.partition.seek(to.offset)?)
     }
 }
@@ -233,7 +250,16 @@ impl Actor for Reader {
         drop(myself.send_interval(TICK, || Message::Tick));
         let (at, sent) = (it.start, BTreeMap::new());
         let read_up_to = at.offset;
-        Ok(State { it, partition, at, read_up_to, sent, is_polled: false, has_more: true, end: None, parked: Parked::default() })
+        Ok(State {
+            it,
+            partition,
+            at,
+            read_up_to,
+            sent,
+            calling: Calling::Wanted,
+            end: None,
+            parked: Parked::default(),
+        })
     }
 
     async fn handle(

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proto::log::LogError;
-use proto::types::{Incarnation, PartitionIndex, RangeId, RecordTime, Sequence, Slot};
+use proto::types::{Incarnation, PartitionIndex, RangeId, RecordTime, Slot};
 use tracing::{info, warn};
 
 use super::{Holding, Setup};
 use crate::journal::object::{ObjectError, Sealed};
-use crate::machine::block::{Block, Place, References, Wanted};
+use crate::machine::block::{Place, References, Wanted};
 use crate::machine::codec::Reader;
 use crate::machine::envelope::take_record;
+use crate::machine::outbox::Outbox;
 use crate::machine::range::{Identity, LoadError, Range, Restored};
+use crate::machine::restore::{Gap, Replayed, Standing};
 use crate::reader::Router;
 use crate::sink::Row;
 use crate::source::{Limit, SourceError};
@@ -29,8 +31,8 @@ pub(super) struct Ready {
     pub(super) place: Place,
     /// Rows that were not known to be acknowledged.
     pub(super) rows: Vec<Row>,
-    /// For each slot with such rows the last sequence in it.
-    pub(super) outbox: Vec<(Incarnation, Slot, Sequence)>,
+    /// The slots that hold them.
+    pub(super) outbox: Outbox,
 }
 
 /// Why ranges could not be restored.
@@ -53,18 +55,8 @@ pub enum RestoreError {
         source: ObjectError,
     },
     /// I10: commits between what is there and what follows are gone.
-    #[error(
-        "range {range} has commits up to {have}, but the next in the journal is {found}: commits between them are \
-         gone. Restore a snapshot that has them"
-    )]
-    Gap {
-        /// The range.
-        range: RangeId,
-        /// The last commit that is there.
-        have: u64,
-        /// The next that was found.
-        found: u64,
-    },
+    #[error(transparent)]
+    Gap(#[from] Gap),
     /// A local store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -120,7 +112,8 @@ pub(super) async fn restore(setup: &Setup) -> Result<Vec<Ready>, RestoreError> {
             return Err(RestoreError::Lost { range, missing });
         }
         let range = restored.serve(wall_ms);
-        Ok(Ready { range, store: one.store, place: one.place, rows: one.rows, outbox: one.outbox })
+        let Replayed { place, rows, outbox } = one.standing.replayed();
+        Ok(Ready { range, store: one.store, place, rows, outbox })
     };
     young.into_iter().map(ready).collect()
 }
@@ -131,18 +124,17 @@ fn identity(holding: &Holding) -> Identity {
 
 struct Opened {
     store: Box<dyn Store>,
-    place: Place,
-    commit: u64,
-    acknowledged: Sequence,
-    rows: Vec<Row>,
-    outbox: Vec<(Incarnation, Slot, Sequence)>,
+    standing: Standing,
 }
 
 /// Opens a range's store. One that does not verify, or stands on no journal of the range's past, is thrown
 /// away: the journal has everything that it had.
 fn open(setup: &Setup, holding: &Holding) -> Result<Opened, RestoreError> {
-    let head = match setup.stores.open(holding.id).and_then(|store| Ok((head(&*store)?, store))) {
-        Ok((head, store)) if stands(holding, head.as_ref().map(|it| it.0)) => Some((head, store)),
+    let opened = setup.stores.open(holding.id);
+    let found = match opened.and_then(|store| Ok((Standing::of(holding.id, &*store)?, store))) {
+        Ok((standing, store)) if stands(holding, standing.as_ref().map(Standing::place)) => {
+            Some((standing, store))
+        }
         Ok(_) => {
             warn!(range = %holding.id, "the local state is of another past, restoring from the journal");
             None
@@ -151,28 +143,18 @@ fn open(setup: &Setup, holding: &Holding) -> Result<Opened, RestoreError> {
             warn!(range = %holding.id, %error, "the local state is thrown away, restoring from the journal");
             None
         }
-        Err(error @ (StoreError::Full { .. } | StoreError::Failed { .. })) => return Err(error.into()),
+        Err(error @ (StoreError::Full { .. } | StoreError::Failed { .. })) => {
+            return Err(error.into());
+        }
     };
-    let (head, store) = match head {
+    let (standing, store) = match found {
         Some(it) => it,
         None => {
             setup.stores.destroy(holding.id)?;
             (None, setup.stores.open(holding.id)?)
         }
     };
-    let (place, commit, acknowledged) = head.unwrap_or_default();
-    Ok(Opened { store, place, commit, acknowledged, rows: Vec::new(), outbox: Vec::new() })
-}
-
-type Standing = (Place, u64, Sequence);
-
-fn head(store: &dyn Store) -> Result<Option<Standing>, StoreError> {
-    let corrupted = |detail: String| StoreError::Corrupted { doing: "read its head".to_owned(), detail };
-    let Some(row) = store.get(crate::store::Table::Head, &[])? else { return Ok(None) };
-    let mut reader = Reader::new(&row);
-    let place = Place::take(&mut reader).map_err(|it| corrupted(it.to_string()))?;
-    let head = crate::machine::block::Head::take(&mut reader).map_err(|it| corrupted(it.to_string()))?;
-    Ok(Some((place, head.commit, head.acknowledged)))
+    Ok(Opened { store, standing: standing.unwrap_or_else(|| Standing::nowhere(holding.id)) })
 }
 
 fn stands(holding: &Holding, place: Option<Place>) -> bool {
@@ -206,10 +188,10 @@ async fn replay(setup: &Setup, opened: &mut [Opened]) -> Result<(), RestoreError
             };
             objects += 1;
             for (holding, one) in setup.holdings.iter().zip(&mut *opened) {
-                if let Some(block) = sealed.block(holding.id).map_err(at)? {
-                    one.follow(holding, incarnation, slot, block)?;
-                    blocks += 1;
-                }
+                let Some(block) = sealed.block(holding.id).map_err(at)? else { continue };
+                let changes = one.standing.follow((incarnation, slot), block)?;
+                one.store.apply(&changes)?;
+                blocks += 1;
             }
         }
     }
@@ -222,47 +204,8 @@ fn is_needed(setup: &Setup, opened: &[Opened], incarnation: Incarnation, slot: S
         let is_past = |past: &super::Past| {
             past.incarnation == incarnation && slot >= past.from && slot < past.to
         };
-        let outbox = (one.place.outbox_incarnation, one.place.outbox_slot);
-        let next = (one.place.incarnation, one.place.slot.next());
-        (incarnation, slot) >= outbox.min(next) && holding.past.iter().any(is_past)
+        one.standing.needs(incarnation, slot) && holding.past.iter().any(is_past)
     })
-}
-
-impl Opened {
-    fn follow(
-        &mut self,
-        holding: &Holding,
-        incarnation: Incarnation,
-        slot: Slot,
-        mut block: Block,
-    ) -> Result<(), RestoreError> {
-        self.acknowledged = self.acknowledged.max(block.head.acknowledged);
-        let commit = block.head.commit;
-        let rows = std::mem::take(&mut block.rows);
-        let last = block.head.sequence;
-        if commit > self.commit {
-            if commit != self.commit + 1 {
-                let (range, have, found) = (holding.id, self.commit, commit);
-                return Err(RestoreError::Gap { range, have, found });
-            }
-            self.commit = commit;
-            let acknowledged = self.acknowledged;
-            self.outbox.retain(|&(_, _, last)| last > acknowledged);
-            let outbox = self.outbox.first().copied();
-            let (outbox_incarnation, outbox_slot) =
-                outbox.map_or((incarnation, slot), |(of, at, _)| (of, at));
-            self.place = Place { incarnation, slot, outbox_incarnation, outbox_slot };
-            self.store.apply(&block.changes(&self.place))?;
-        }
-        if !rows.is_empty() {
-            self.outbox.push((incarnation, slot, last));
-            self.rows.extend(rows);
-        }
-        let acknowledged = self.acknowledged;
-        self.rows.retain(|row| row.stamp.sequence > acknowledged);
-        self.outbox.retain(|&(_, _, last)| last > acknowledged);
-        Ok(())
-    }
 }
 
 /// Reads the legs again that are kept by reference.
@@ -298,7 +241,8 @@ async fn read_again(
         let mut reader = Reader::new(&records);
         while !reader.is_empty() {
             let Ok((key, envelope)) = take_record(&mut reader) else { break };
-            let owner = young.iter_mut().find(|(it, _)| it.range().identity().keys.contains(key.hash()));
+            let owner =
+                young.iter_mut().find(|(it, _)| it.range().identity().keys.contains(key.hash()));
             if let Some((restored, one)) = owner {
                 restored.refill(key, &envelope, &*one.store)?;
             }

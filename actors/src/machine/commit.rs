@@ -63,10 +63,16 @@ pub enum Order {
 enum Phase {
     Idle,
     Closing,
-    Writing { nonce: u64 },
-    Checking { nonce: u64 },
+    Writing {
+        nonce: u64,
+    },
+    Checking {
+        nonce: u64,
+    },
     /// An answer was unclear; what comes next is read or written after a moment.
-    Waiting { nonce: u64 },
+    Waiting {
+        nonce: u64,
+    },
     Fenced,
 }
 
@@ -77,19 +83,25 @@ pub struct Commit {
     phase: Phase,
     closed_ms: u64,
     interval_ms: u64,
+    /// From the last close to the next.
+    pause_ms: u64,
 }
+
+/// A commit begins no sooner than this many times what the last one took: a node that is busy commits more at
+/// a time, which costs less, for a cell that changed a hundred times is written once.
+const BREATHE: u64 = 4;
 
 impl Commit {
     /// Commits into a journal whose next free slot is `next`, at least `interval_ms` apart.
     #[must_use]
     pub const fn new(next: Slot, interval_ms: u64) -> Self {
-        Self { next, phase: Phase::Idle, closed_ms: 0, interval_ms }
+        Self { next, phase: Phase::Idle, closed_ms: 0, interval_ms, pause_ms: interval_ms }
     }
 
     /// Time passes: a new commit may begin as soon as the last is acknowledged, but not too soon.
     #[must_use]
     pub fn tick(&mut self, now_ms: u64) -> Order {
-        if self.phase != Phase::Idle || now_ms < self.closed_ms.saturating_add(self.interval_ms) {
+        if self.phase != Phase::Idle || now_ms < self.closed_ms.saturating_add(self.pause_ms) {
             return Order::Nothing;
         }
         self.phase = Phase::Closing;
@@ -171,6 +183,12 @@ impl Commit {
         }
     }
 
+    /// The commit was told to the ranges at `now_ms`: how long it took decides when the next may begin.
+    pub fn told(&mut self, now_ms: u64) {
+        let took_ms = now_ms.saturating_sub(self.closed_ms);
+        self.pause_ms = self.interval_ms.max(took_ms.saturating_mul(BREATHE));
+    }
+
     /// The slot that the next commit goes to.
     #[must_use]
     pub const fn next(&self) -> Slot {
@@ -207,6 +225,15 @@ mod tests {
         assert_eq!(commit.tick(110), Order::Nothing);
         assert_eq!(commit.tick(120), Order::Close);
         assert_eq!(commit.closed(2, false), Order::Write { slot: Slot(8), nonce: 2 });
+    }
+
+    #[test]
+    fn a_node_whose_commits_take_long_commits_less_often() {
+        let mut commit = writing();
+        assert_eq!(commit.written(1, Written::Won), Order::Committed(SLOT));
+        commit.told(150);
+        assert_eq!(commit.tick(299), Order::Nothing);
+        assert_eq!(commit.tick(300), Order::Close);
     }
 
     #[test]

@@ -114,10 +114,15 @@ impl Mailbox {
     pub fn put(&mut self, leg: Leg, envelope: &Envelope<'_>) {
         if self.legs.has(leg) {
             let old = std::mem::take(&mut self.bytes);
-            envelopes(&old).filter(|it| it.kind != Kind::Leg(leg)).for_each(|it| it.put(&mut self.bytes));
+            envelopes(&old)
+                .filter(|it| it.kind != Kind::Leg(leg))
+                .for_each(|it| it.put(&mut self.bytes));
         }
-        self.first =
-            if self.legs.is_empty() { envelope.record_time } else { self.first.min(envelope.record_time) };
+        self.first = if self.legs.is_empty() {
+            envelope.record_time
+        } else {
+            self.first.min(envelope.record_time)
+        };
         self.legs = self.legs.with(leg);
         envelope.put(&mut self.bytes);
     }

@@ -33,7 +33,9 @@ pub struct Position {
 enum Progress {
     Behind,
     /// All that the source had was applied when the wall said this.
-    CaughtUp { wall: RecordTime },
+    CaughtUp {
+        wall: RecordTime,
+    },
 }
 
 /// A range's positions, one for each source partition, and its clock.
@@ -184,7 +186,10 @@ mod tests {
         let mut positions = start();
         positions.caught_up(P0, Offset(0), RecordTime(900));
         positions.caught_up(P1, Offset(0), RecordTime(900));
-        assert_eq!((positions.clock(), positions.records_clock()), (RecordTime(900), RecordTime(0)));
+        assert_eq!(
+            (positions.clock(), positions.records_clock()),
+            (RecordTime(900), RecordTime(0))
+        );
         positions.accept(&batch(P0, 0, 5, 500)).unwrap();
         assert_eq!(positions.records_clock(), RecordTime(500));
     }

@@ -110,7 +110,10 @@ impl Tombstones {
 
     /// What was added since the last call: for each bucket its packed tombstones.
     pub fn take_fresh(&mut self) -> Vec<(u64, Vec<u8>)> {
-        std::mem::take(&mut self.fresh).into_iter().map(|(bucket, it)| (bucket, pack(&it))).collect()
+        std::mem::take(&mut self.fresh)
+            .into_iter()
+            .map(|(bucket, it)| (bucket, pack(&it)))
+            .collect()
     }
 
     /// Takes back what was packed into `bucket`.

@@ -14,7 +14,7 @@ use crate::reader;
 const MAX_DECIDING: usize = 64;
 
 /// Bytes of output that may wait for a commit in a range before batches have to wait.
-const MAX_PENDING_BYTES: usize = 1 << 20;
+const MAX_PENDING_BYTES: usize = 4 << 20;
 
 /// Batches that wait for room. Credit bounds their bytes.
 #[derive(Debug, Default)]
@@ -30,8 +30,7 @@ impl Supply {
 
     /// The next batch, if the range has room for it.
     pub(super) fn next(&mut self, range: &Range) -> Option<(Batch, ActorRef<reader::Message>)> {
-        let has_room =
-            range.deciding() < MAX_DECIDING && range.pending_bytes() < MAX_PENDING_BYTES;
+        let has_room = range.deciding() < MAX_DECIDING && range.pending_bytes() < MAX_PENDING_BYTES;
         if has_room { self.waiting.pop_front() } else { None }
     }
 }

@@ -37,8 +37,10 @@ impl Alignment {
     /// How far a partition may go: records beyond wait until the slowest has come closer.
     #[must_use]
     pub fn horizon(&self, partition: PartitionIndex) -> RecordTime {
-        let others = self.clocks.iter().enumerate().filter(|(index, _)| *index != partition.index());
-        let slowest = others.map(|(_, clock)| clock.load(Ordering::Relaxed)).min().unwrap_or(RELEASED);
+        let others =
+            self.clocks.iter().enumerate().filter(|(index, _)| *index != partition.index());
+        let slowest =
+            others.map(|(_, clock)| clock.load(Ordering::Relaxed)).min().unwrap_or(RELEASED);
         RecordTime(slowest.saturating_add(self.ahead_ms))
     }
 

@@ -58,8 +58,7 @@ impl Range {
 
     /// Also while no record comes, young transactions grow up: only then do they wait for their deadline.
     fn has_aged(&self, wall_ms: u64) -> bool {
-        let is_old =
-            |it: &Generation| it.wall_ms.saturating_add(self.settings.young_ms) <= wall_ms;
+        let is_old = |it: &Generation| it.wall_ms.saturating_add(self.settings.young_ms) <= wall_ms;
         self.young.front().is_some_and(is_old)
     }
 

@@ -70,7 +70,8 @@ impl Range {
         let mut range = Self::new(identity, settings, rules, layout);
         let place = range.load_head(store)?;
         let mut ready = Vec::new();
-        range.rows(store, Table::Open, |range, key, row| range.load_mailbox(key, row, &mut ready))?;
+        range
+            .rows(store, Table::Open, |range, key, row| range.load_mailbox(key, row, &mut ready))?;
         range.rows(store, Table::Tombstones, |range, key, row| {
             let bucket = u64::from_be_bytes(Reader::new(key).array()?);
             range.tombstones.load(bucket, row)

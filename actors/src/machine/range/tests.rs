@@ -49,7 +49,14 @@ struct Bench {
 impl Bench {
     fn new(settings: Settings) -> Self {
         let range = Range::new(identity(), settings, rules(), Arc::default());
-        Self { range, store: MemoryStore::default(), rows: vec![], next: [0; 3], clock: 0, is_deciding: true }
+        Self {
+            range,
+            store: MemoryStore::default(),
+            rows: vec![],
+            next: [0; 3],
+            clock: 0,
+            is_deciding: true,
+        }
     }
 
     /// A leg of transaction `id` arrives when every partition's clock says `at`.
@@ -73,7 +80,8 @@ impl Bench {
         let from = Offset(self.next[partition.index()]);
         let to = Offset(from.0 + 1);
         self.next[partition.index()] = to.0;
-        let batch = Batch { partition, from, to, clock: RecordTime(at), records: Bytes::from(records) };
+        let batch =
+            Batch { partition, from, to, clock: RecordTime(at), records: Bytes::from(records) };
         self.range.apply(&batch, &self.store).unwrap();
         self.decide()
     }
@@ -141,7 +149,10 @@ impl Bench {
     /// What was said of transactions, as `version state`.
     fn results(&mut self) -> Vec<String> {
         let state = |text: &str| {
-            ["COMPLETE", "INCOMPLETE", "CORRECTED"].into_iter().find(|it| text.contains(&format!("{it:?}"))).unwrap()
+            ["COMPLETE", "INCOMPLETE", "CORRECTED"]
+                .into_iter()
+                .find(|it| text.contains(&format!("{it:?}")))
+                .unwrap()
         };
         let rows = self.said();
         let results = rows.iter().filter(|(outlet, _, _)| *outlet == Outlet::Transactions);
@@ -199,7 +210,10 @@ fn a_leg_that_comes_when_nothing_can_be_corrected_any_more_is_late() {
     bench.leg("t", Leg::Trace, "a", 10).commit(0).time(20).commit(6_000).time(1_200).commit(6_000);
     bench.time(12_000).leg("t", Leg::Response, "a", 12_001);
     let said = bench.said();
-    assert_eq!(said.iter().map(|it| it.0).collect::<Vec<_>>(), [Outlet::Transactions, Outlet::Late]);
+    assert_eq!(
+        said.iter().map(|it| it.0).collect::<Vec<_>>(),
+        [Outlet::Transactions, Outlet::Late]
+    );
     assert!(said[1].2.contains(r#""leg":"response""#));
     assert_eq!(bench.fate(Fate::Late), 1);
 }
@@ -267,7 +281,12 @@ fn i13_mailboxes_beyond_the_limit_give_up_their_bytes_and_get_them_back() {
     assert!(bench.range.status().held_bytes <= 4_000, "{:?}", bench.range.status());
     assert_eq!(bench.range.status().open, 100);
     for i in 0..100 {
-        bench.leg(&format!("t{i}"), Leg::Request, "a", 12).leg(&format!("t{i}"), Leg::Response, "a", 12);
+        bench.leg(&format!("t{i}"), Leg::Request, "a", 12).leg(
+            &format!("t{i}"),
+            Leg::Response,
+            "a",
+            12,
+        );
     }
     assert_eq!(bench.results().len(), 100);
     assert_eq!(bench.range.status().open, 0);
