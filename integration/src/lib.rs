@@ -3,4 +3,5 @@
 pub mod broker;
 pub mod ports;
 pub mod process;
+pub mod sim;
 pub mod tidy;
