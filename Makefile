@@ -9,10 +9,10 @@ SCRIPTS := integration/scripts
 THROUGHLINE := $(CARGO_TARGET_DIR)/release/throughline
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test verify fix bench drill build setup
+.PHONY: help demo test verify fix bench drill e2e build setup
 
 help:    ## Say what there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 20
 
 demo: build    ## Run one node on generated bank traffic, without Kafka
 	@$(THROUGHLINE) demo
@@ -28,12 +28,17 @@ fix: setup    ## Mend what format and lints can mend by themselves
 	cargo fmt --all
 	cargo clippy --release --workspace --all-targets --fix --allow-dirty --allow-staged
 
-bench: build    ## Measure throughput on this machine
-	@cargo run --release --package integration --bin bench
+bench: build    ## Measure throughput on this machine, with a real Kafka broker
+	@$(SCRIPTS)/setup.sh test
+	@$(CARGO_TARGET_DIR)/release/bench
 
 drill: build    ## Kill and restart the node under load, and check every record
 	@$(SCRIPTS)/setup.sh test
-	@cargo test --release --package integration --test drill -- --nocapture --test-threads=1
+	@$(CARGO_TARGET_DIR)/release/drill
+
+e2e: build    ## Send two million transactions through the program, and check every record
+	@$(SCRIPTS)/setup.sh test
+	@$(CARGO_TARGET_DIR)/release/drill --kills 0 --transactions 2000000
 
 build: setup    ## Compile the program
 	@cargo build --release --workspace

@@ -5,6 +5,7 @@ mod links;
 mod query;
 mod restore;
 mod start;
+mod supervisor;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,6 @@ use crate::clock::Clock;
 use crate::machine::partial::layout::Layout;
 use crate::machine::range::Settings;
 use crate::machine::transaction::Rules;
-use crate::sink::Sink;
 use crate::source::Source;
 use crate::source::decode::Decoder;
 use crate::store::{Store, StoreError};
@@ -87,8 +87,6 @@ pub struct Setup {
     pub source: Arc<dyn Source>,
     /// A decoder for each leg.
     pub decoders: Box<dyn Fn(proto::types::Leg) -> Decoder + Send + Sync>,
-    /// Where results go.
-    pub sink: Box<dyn Sink>,
     /// Where the figures of a dimension go.
     pub upserts: Box<dyn Fn() -> Box<dyn Upserts> + Send + Sync>,
     /// By which rules transactions are decided.

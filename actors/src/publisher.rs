@@ -73,10 +73,17 @@ impl State {
             }
             attempts += 1;
             self.links.degraded(format!("results wait: {}", engine_text(&error)));
-            warn!(error = engine_text(&error), attempts, rows = rows.len(), "delivery failed, trying again");
+            warn!(
+                error = engine_text(&error),
+                attempts,
+                rows = rows.len(),
+                "delivery failed, trying again"
+            );
             tokio::time::sleep(RETRY).await;
             let delivered = self.recover().await?;
-            rows.retain(|row| delivered.get(&row.stamp.range).is_none_or(|&it| row.stamp.sequence > it));
+            rows.retain(|row| {
+                delivered.get(&row.stamp.range).is_none_or(|&it| row.stamp.sequence > it)
+            });
         }
         if attempts > 0 {
             info!(attempts, "delivery goes on");
@@ -122,7 +129,11 @@ impl State {
             }
             is_new
         });
-        info!(waiting = self.waiting.len(), delivered = before - self.waiting.len(), "sink is ready");
+        info!(
+            waiting = self.waiting.len(),
+            delivered = before - self.waiting.len(),
+            "sink is ready"
+        );
         for (range, sequence) in delivered {
             if let Some(range) = self.ranges.get(&range) {
                 range.cast(range::Message::Acknowledged(sequence))?;

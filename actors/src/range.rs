@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
-use proto::types::{Incarnation, Offset, PartitionIndex, RecordTime, Sequence, Slot, TransactionKey};
+use proto::types::{
+    Incarnation, Offset, PartitionIndex, RecordTime, Sequence, Slot, TransactionKey,
+};
 
 use crate::journal::object::Packed;
 use crate::machine::block::{Block, Place};
@@ -124,25 +126,32 @@ struct Fixed {
 pub struct Range;
 
 impl State {
-    async fn batch(
+    /// Applies the batches that wait, as far as there is room, and spawns what there is to decide.
+    async fn go_on(&mut self, myself: &ActorRef<Message>) -> Result<(), ActorProcessingErr> {
+        self.spawn_decisions(myself).await?;
+        while let Some((batch, reader)) = self.supply.next(&self.machine) {
+            self.apply(&batch, &reader)?;
+            self.spawn_decisions(myself).await?;
+        }
+        Ok(())
+    }
+
+    fn apply(
         &mut self,
         batch: &Batch,
-        reader: ActorRef<reader::Message>,
-        myself: &ActorRef<Message>,
+        reader: &ActorRef<reader::Message>,
     ) -> Result<(), ActorProcessingErr> {
         let range = self.machine.identity().id;
         match self.machine.apply(batch, &*self.store) {
             Ok(()) => {}
-            Err(ApplyError::Refused(refused)) => {
-                let position = refused.position;
-                if position.offset < batch.from {
-                    return Ok(reader.cast(reader::Message::Refused(range, position))?);
-                }
+            Err(ApplyError::Refused(refused)) if refused.position.offset < batch.from => {
+                return Ok(reader.cast(reader::Message::Refused(range, refused.position))?);
             }
+            // All of it has been applied before.
+            Err(ApplyError::Refused(_)) => {}
             Err(error @ (ApplyError::Malformed | ApplyError::Store(_))) => return Err(error.into()),
         }
-        self.supply.owe(reader, reader::Message::Applied(range, batch.to, batch.records.len()));
-        self.spawn_decisions(myself).await
+        Ok(reader.cast(reader::Message::Applied(range, batch.to, batch.records.len()))?)
     }
 
     async fn spawn_decisions(
@@ -154,7 +163,7 @@ impl State {
             let arguments = transaction::Arguments { activation, rules, range };
             Actor::spawn(None, Transaction, arguments).await?;
         }
-        self.supply.settle(&self.machine)
+        Ok(())
     }
 
     fn close(&mut self, wall_ms: u64) -> Option<Packed> {
@@ -170,11 +179,11 @@ impl State {
         let at = (self.arguments.incarnation, slot);
         self.place = self.outbox.committed(at, &block.head, !block.rows.is_empty());
         self.store.apply(&block.changes(&self.place))?;
+        self.arguments.links.committed(&block)?;
         let rows = std::mem::take(&mut block.rows);
         if !rows.is_empty() {
             self.arguments.publisher.cast(publisher::Message::Rows(rows))?;
         }
-        self.arguments.links.committed(&block)?;
         self.machine.applied(block.head.commit, block.puts.iter().map(|(key, _)| *key));
         Ok(())
     }
@@ -235,19 +244,22 @@ impl Actor for Range {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Batch(batch, reader) => state.batch(&batch, reader, &myself).await?,
+            Message::Batch(batch, reader) => {
+                state.supply.put(batch, reader);
+                state.go_on(&myself).await?;
+            }
             Message::CaughtUp(partition, at, wall) => {
                 state.machine.caught_up(partition, at, wall, &*state.store)?;
-                state.spawn_decisions(&myself).await?;
+                state.go_on(&myself).await?;
             }
             Message::Decided(key, outcome) => {
                 state.machine.decided(key, *outcome);
-                state.spawn_decisions(&myself).await?;
+                state.go_on(&myself).await?;
             }
             Message::Close(wall_ms, committer) => {
                 let range = state.machine.identity().id;
                 committer.cast(committer::Message::Closed(range, state.close(wall_ms)))?;
-                state.supply.settle(&state.machine)?;
+                state.go_on(&myself).await?;
             }
             Message::Committed(slot) => state.committed(slot)?,
             Message::Acknowledged(sequence) => state.machine.acknowledged(sequence),

@@ -3,6 +3,7 @@
 //! It holds no truth (I3): whatever it sends twice, late or from the wrong place is ignored or sent back.
 
 mod alignment;
+mod parked;
 mod route;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tracing::{error, info, warn};
 
 pub use alignment::Alignment;
+use parked::Parked;
 pub use route::{Router, Target};
 
 use crate::clock::Clock;
@@ -20,7 +22,7 @@ use crate::committer::engine_text;
 use crate::engine::Links;
 use crate::machine::positions::{Batch, Position};
 use crate::range;
-use crate::source::{Limit, Partition, Progress, SourceError};
+use crate::source::{Limit, Partition, Progress, Record, SourceError, Waker};
 
 /// What may be said to a reader.
 #[derive(Debug)]
@@ -35,6 +37,10 @@ pub enum Message {
     Refused(RangeId, Position),
 }
 
+/// Opens a partition for reading from an offset; the waker sends [`Message::Poll`].
+pub type Opening =
+    Box<dyn Fn(Offset, Waker) -> Result<Box<dyn Partition>, SourceError> + Send + Sync>;
+
 /// What a reader is given at birth.
 pub struct Arguments {
     /// Which source partition it reads.
@@ -43,8 +49,8 @@ pub struct Arguments {
     pub name: SourcePartition,
     /// Where it starts, and the record clock there.
     pub start: Position,
-    /// Opens the partition for reading; the waker sends [`Message::Poll`].
-    pub open: Box<dyn Fn(Offset, crate::source::Waker) -> Result<Box<dyn Partition>, SourceError> + Send + Sync>,
+    /// Opens the partition.
+    pub open: Opening,
     /// Decodes and routes.
     pub router: Router,
     /// Keeps the partitions' record clocks together.
@@ -55,17 +61,30 @@ pub struct Arguments {
     pub clock: Clock,
 }
 
+/// Whether there is something to read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Calling {
+    /// Nothing, until the waker calls.
+    Idle,
+    /// There is, once it may be read.
+    Wanted,
+    /// There is, and the message that reads it is on its way.
+    Called,
+}
+
 /// The reader's state.
 pub struct State {
     it: Arguments,
     partition: Box<dyn Partition>,
-    /// The next offset that will be read, and the record clock there.
+    /// Up to where records have been handed on, and the record clock there.
     at: Position,
+    /// Up to where the source has been read; what lies between is parked.
+    read_up_to: Offset,
     /// Bytes on their way to each range.
     sent: BTreeMap<RangeId, usize>,
-    is_polled: bool,
-    has_more: bool,
+    calling: Calling,
     end: Option<Offset>,
+    parked: Parked,
 }
 
 impl std::fmt::Debug for Arguments {
@@ -85,7 +104,7 @@ impl std::fmt::Debug for State {
 pub struct Reader;
 
 /// Bytes that may be on their way to one range (I13).
-pub const CREDIT_BYTES: usize = 256 << 10;
+pub const CREDIT_BYTES: usize = 64 << 10;
 /// What one read takes at most: short enough that other actors get their turn.
 const READ: Limit = Limit { records: 1_000, bytes: 1 << 20 };
 /// How often a reader that waits looks whether it still has to.
@@ -94,28 +113,46 @@ const TICK: std::time::Duration = std::time::Duration::from_millis(50);
 impl State {
     fn may_read(&self) -> bool {
         self.sent.values().all(|&bytes| bytes < CREDIT_BYTES)
-            && self.it.alignment.allows(self.it.index, self.at.clock)
+            && self.it.alignment.allows(self.it.index, self.next_time())
+    }
+
+    /// The record clock at the next record, as far as it is known: where all partitions jump in time, the
+    /// one that jumps least goes on.
+    fn next_time(&self) -> RecordTime {
+        self.parked.first_time().map_or(self.at.clock, |time| time.max(self.at.clock))
     }
 
     fn poll(&mut self, myself: &ActorRef<Message>) -> Result<(), ActorProcessingErr> {
-        self.is_polled = false;
-        self.has_more = true;
+        self.calling = Calling::Wanted;
         if !self.may_read() {
             return Ok(());
         }
         let from = self.at.offset;
         let now = RecordTime((self.it.clock)());
+        let horizon = self.it.alignment.horizon(self.it.index);
         let (router, clock) = (&mut self.it.router, &mut self.at.clock);
-        let read = self.partition.read(READ, &mut |record| router.take(&record, clock, now));
-        // What was handed over before an error counts: it must not be read again as if it were new.
-        let progress = match read {
-            Ok(progress) => progress,
-            Err(error) => return self.failed(error),
+        let mut take = |record: &Record<'_>| router.take(record, clock, now);
+        self.parked.release(horizon, &mut take);
+        let progress = if self.parked.first().is_some() {
+            Progress { next: from, end: self.end, more: true }
+        } else {
+            let parked = &mut self.parked;
+            match self.partition.read(READ, &mut |record| parked.offer(&record, horizon, &mut take))
+            {
+                Ok(progress) => progress,
+                Err(error) => return self.failed(error),
+            }
         };
-        self.send(from, progress, myself)?;
-        self.it.alignment.set(self.it.index, self.at.clock);
-        self.has_more = progress.more;
-        if progress.more { self.call(myself) } else { self.caught_up(now) }
+        // What waits has not been handed on: the interval ends before it.
+        let next = self.parked.first().unwrap_or(self.read_up_to.max(progress.next));
+        self.read_up_to = self.read_up_to.max(progress.next);
+        self.send(from, Progress { next, ..progress }, myself)?;
+        self.it.alignment.set(self.it.index, self.next_time());
+        if progress.more || self.parked.first().is_some() {
+            return self.call(myself);
+        }
+        self.calling = Calling::Idle;
+        self.caught_up(now)
     }
 
     fn send(
@@ -142,7 +179,7 @@ impl State {
 
     /// A partition of which all has been read holds nobody back.
     fn caught_up(&self, wall: RecordTime) -> Result<(), ActorProcessingErr> {
-        if self.has_more || self.end.is_none_or(|end| self.at.offset < end) {
+        if self.calling != Calling::Idle || self.end.is_none_or(|end| self.at.offset < end) {
             return Ok(());
         }
         self.it.alignment.release(self.it.index);
@@ -154,8 +191,8 @@ impl State {
     }
 
     fn call(&mut self, myself: &ActorRef<Message>) -> Result<(), ActorProcessingErr> {
-        if self.has_more && !self.is_polled && self.may_read() {
-            self.is_polled = true;
+        if self.calling == Calling::Wanted && self.may_read() {
+            self.calling = Calling::Called;
             myself.cast(Message::Poll)?;
         }
         Ok(())
@@ -171,9 +208,7 @@ impl State {
             SourceError::Unreachable { .. } => {
                 warn!(partition = %self.it.name, error = engine_text(&error), "source is out of reach, trying again");
                 self.it.links.degraded(format!("input waits: {}", engine_text(&error)));
-                self.it.router.clear();
-                self.partition.seek(self.at.offset)?;
-                Ok(())
+                self.seek(self.at)
             }
         }
     }
@@ -182,11 +217,19 @@ impl State {
         info!(partition = %self.it.name, %range, from = %self.at.offset, to = %to.offset, "reading again");
         self.sent.insert(range, 0);
         if to.offset < self.at.offset {
-            self.at = to;
-            self.has_more = true;
-            self.partition.seek(to.offset)?;
+            self.seek(to)?;
         }
         Ok(())
+    }
+
+    /// Forgets what has not been sent, and reads on from there.
+    fn seek(&mut self, to: Position) -> Result<(), ActorProcessingErr> {
+        self.it.router.clear();
+        self.parked.clear();
+        self.at = to;
+        self.read_up_to = to.offset;
+        self.calling = Calling::Wanted;
+        Ok(self.partition.seek(to.offset)?)
     }
 }
 
@@ -206,7 +249,17 @@ impl Actor for Reader {
         let partition = (it.open)(it.start.offset, waker)?;
         drop(myself.send_interval(TICK, || Message::Tick));
         let (at, sent) = (it.start, BTreeMap::new());
-        Ok(State { it, partition, at, sent, is_polled: false, has_more: true, end: None })
+        let read_up_to = at.offset;
+        Ok(State {
+            it,
+            partition,
+            at,
+            read_up_to,
+            sent,
+            calling: Calling::Wanted,
+            end: None,
+            parked: Parked::default(),
+        })
     }
 
     async fn handle(

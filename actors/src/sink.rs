@@ -50,7 +50,7 @@ pub struct Row {
 }
 
 /// Takes rows. One delivery is under way at a time.
-pub trait Sink: Send + Sync {
+pub trait Sink: Send {
     /// The last sequence of each range that the sink itself knows to be delivered; the publisher goes
     /// on behind it. Empty where the sink keeps no such memory. Fences an older writer first.
     fn recover(&mut self) -> BoxFuture<'_, Result<Vec<(RangeId, Sequence)>, SinkError>>;

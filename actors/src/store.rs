@@ -46,11 +46,7 @@ pub trait Store: Send + std::fmt::Debug {
     /// # Errors
     ///
     /// [`StoreError`], where the disk or the data fail.
-    fn scan(
-        &self,
-        table: Table,
-        take: &mut dyn FnMut(&[u8], &[u8]),
-    ) -> Result<(), StoreError>;
+    fn scan(&self, table: Table, take: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StoreError>;
 
     /// Makes all changes, in order, or none: also across `kill -9`. What was applied last may be lost
     /// in a crash, but never a part of it, and never something that was applied before what is kept.

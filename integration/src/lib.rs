@@ -1,6 +1,9 @@
-//! What tests stand on: a real Kafka broker, the real program as a process, and the rules that no compiler checks.
+//! What tests stand on: a real Kafka broker, the real program as a process, drills, and the rules that no compiler checks.
 
 pub mod broker;
+pub mod drain;
+pub mod drill;
+pub mod measure;
 pub mod ports;
 pub mod process;
 pub mod sim;

@@ -253,17 +253,15 @@ impl Node {
     }
 }
 
-/// Where the program stands: beside the folder of the test that runs, which cargo built with it.
+/// Where the program stands: cargo built it beside a drill, and beside the folder of a test.
 fn program() -> anyhow::Result<PathBuf> {
-    let test = std::env::current_exe().context("find this test's own file")?;
-    let release = test.parent().and_then(Path::parent).context("find the target folder")?;
-    let program = release.join("throughline");
-    ensure!(
-        program.is_file(),
-        "{} is missing: run `make build` (or `make test`) first",
-        program.display()
-    );
-    Ok(program)
+    let own = std::env::current_exe().context("find this test's own file")?;
+    let places = own.ancestors().skip(1).take(2).map(|folder| folder.join("throughline"));
+    let program = places.into_iter().find(|it| it.is_file());
+    program.with_context(|| {
+        let near = own.display();
+        format!("`throughline` is missing near {near}: run `make build` (or `make test`) first")
+    })
 }
 
 /// The whole answer, head and body, to a plain HTTP GET on the loopback address.

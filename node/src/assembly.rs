@@ -3,6 +3,7 @@
 mod backend;
 mod demo;
 mod durable;
+mod explain;
 mod inlet;
 mod outlet;
 mod start;
@@ -29,7 +30,7 @@ impl Parts for Assembly {
         async move {
             let config = load(&arguments.config)?;
             telemetry::begin(&config.log, false)?;
-            start::node(config).await
+            start::node(config).await.map_err(explain::explain)
         }
         .boxed()
     }

@@ -254,6 +254,7 @@ impl Backend for Fake {
             corrected: 3,
             open: 608,
             bytes: 25_200_000,
+            waiting_bytes: 4_096,
             sources: Leg::ALL.iter().map(progress).collect(),
             memory_bytes: Some(96 << 20),
         })

@@ -168,6 +168,8 @@ fn transactions(out: &mut Exposition, pulse: &Pulse) {
     }
     out.family(&names::OPEN_TRANSACTIONS);
     out.sample(&[], pulse.open);
+    out.family(&names::RESULTS_WAITING);
+    out.sample(&[], pulse.waiting_bytes);
     out.family(&names::BYTES_CONSUMED);
     out.sample(&[], pulse.bytes);
     if let Some(bytes) = pulse.memory_bytes {

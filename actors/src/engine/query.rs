@@ -82,10 +82,12 @@ impl Engine {
     /// [`QueryError`], where its range does not answer or the journal cannot be read.
     pub async fn find(&self, id: &[u8]) -> Result<TransactionFound, QueryError> {
         let key = TransactionKey::of(id);
-        let Some(target) = self.ranges.iter().find(|target| target.keys.contains(key.hash())) else {
+        let Some(target) = self.ranges.iter().find(|target| target.keys.contains(key.hash()))
+        else {
             return Ok(TransactionFound::Unknown);
         };
-        let answer = target.actor.call(|port| range::Message::Find(key, port), Some(PATIENCE)).await;
+        let answer =
+            target.actor.call(|port| range::Message::Find(key, port), Some(PATIENCE)).await;
         Ok(match said(answer, || target.range.to_string())? {
             Found::Open { mailbox, deadline } => TransactionFound::Open { mailbox, deadline },
             Found::Unknown => TransactionFound::Unknown,
@@ -125,7 +127,12 @@ impl Engine {
     }
 
     /// The row that the commit with that number (its low half) says about a transaction.
-    async fn result(&self, range: RangeId, commit: u32, id: &[u8]) -> Result<Option<Row>, QueryError> {
+    async fn result(
+        &self,
+        range: RangeId,
+        commit: u32,
+        id: &[u8],
+    ) -> Result<Option<Row>, QueryError> {
         let mut journals: BTreeMap<_, Arc<dyn Log>> = BTreeMap::new();
         journals.insert(self.incarnation, Arc::clone(&self.journal));
         for past in self.holdings.iter().filter(|it| it.id == range).flat_map(|it| &it.past) {
@@ -140,10 +147,15 @@ impl Engine {
     }
 }
 
-fn said<T>(answer: Result<CallResult<T>, impl std::fmt::Debug>, who: impl Fn() -> String) -> Result<T, QueryError> {
+fn said<T>(
+    answer: Result<CallResult<T>, impl std::fmt::Debug>,
+    who: impl Fn() -> String,
+) -> Result<T, QueryError> {
     match answer {
         Ok(CallResult::Success(answer)) => Ok(answer),
-        Ok(CallResult::Timeout | CallResult::SenderError) | Err(_) => Err(QueryError::Silent(who())),
+        Ok(CallResult::Timeout | CallResult::SenderError) | Err(_) => {
+            Err(QueryError::Silent(who()))
+        }
     }
 }
 

@@ -143,7 +143,9 @@ fn open(setup: &Setup, holding: &Holding) -> Result<Opened, RestoreError> {
             warn!(range = %holding.id, %error, "the local state is thrown away, restoring from the journal");
             None
         }
-        Err(error @ (StoreError::Full { .. } | StoreError::Failed { .. })) => return Err(error.into()),
+        Err(error @ (StoreError::Full { .. } | StoreError::Failed { .. })) => {
+            return Err(error.into());
+        }
     };
     let (standing, store) = match found {
         Some(it) => it,
@@ -186,13 +188,10 @@ async fn replay(setup: &Setup, opened: &mut [Opened]) -> Result<(), RestoreError
             };
             objects += 1;
             for (holding, one) in setup.holdings.iter().zip(&mut *opened) {
-                if let Some(block) = sealed.block(holding.id).map_err(at)? {
-                    let changes = one.standing.follow((incarnation, slot), block)?;
-                    if !changes.is_empty() {
-                        one.store.apply(&changes)?;
-                    }
-                    blocks += 1;
-                }
+                let Some(block) = sealed.block(holding.id).map_err(at)? else { continue };
+                let changes = one.standing.follow((incarnation, slot), block)?;
+                one.store.apply(&changes)?;
+                blocks += 1;
             }
         }
     }
@@ -242,7 +241,8 @@ async fn read_again(
         let mut reader = Reader::new(&records);
         while !reader.is_empty() {
             let Ok((key, envelope)) = take_record(&mut reader) else { break };
-            let owner = young.iter_mut().find(|(it, _)| it.range().identity().keys.contains(key.hash()));
+            let owner =
+                young.iter_mut().find(|(it, _)| it.range().identity().keys.contains(key.hash()));
             if let Some((restored, one)) = owner {
                 restored.refill(key, &envelope, &*one.store)?;
             }

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use proto::types::{Incarnation, NodeId, RangeId, Slot, SourcePartition};
-use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
 use tokio::sync::watch;
-use tracing::{error, info};
+use tracing::info;
 
 use super::aggregators::Aggregators;
 use super::links::{Links, Shared, Shown};
 use super::restore::{Ready, RestoreError, restore};
+use super::supervisor::{Never, Supervisor};
 use super::{Holding, Setup};
 use crate::clock::Clock;
 use crate::committer::{self, Committer};
@@ -19,6 +21,7 @@ use crate::machine::positions::Position;
 use crate::publisher::{self, Publisher};
 use crate::range::{self, Range};
 use crate::reader::{self, Alignment, Reader, Router, Target};
+use crate::sink::Sink;
 use crate::source::Source;
 
 /// A node's running engine. Dropping it does not stop it; [`Engine::stop`] does.
@@ -53,12 +56,12 @@ pub enum StartError {
 }
 
 impl Engine {
-    /// Restores what the node owns, and starts it.
+    /// Restores what the node owns, and starts it; results go to `sink`.
     ///
     /// # Errors
     ///
     /// [`StartError`].
-    pub async fn start(setup: Setup) -> Result<Self, StartError> {
+    pub async fn start(setup: Setup, sink: Box<dyn Sink>) -> Result<Self, StartError> {
         let ready = restore(&setup).await?;
         let starts = least(&ready, setup.source.partitions().len());
         let (failed, failure) = watch::channel(None);
@@ -67,11 +70,13 @@ impl Engine {
         let layout = Arc::clone(&setup.layout);
         let aggregators = Aggregators::start(layout, ids, &setup.upserts).await?;
         for one in &ready {
-            aggregators.whole(&one.range, i64::MIN).map_err(|it| StartError::Ended(it.to_string()))?;
+            aggregators
+                .whole(&one.range, i64::MIN)
+                .map_err(|it| StartError::Ended(it.to_string()))?;
         }
         let links = Arc::new(Links::new(aggregators, setup.outbox_bytes, &starts));
         let started = Started { setup, links, supervisor, failure };
-        started.go_on(ready, &starts).await
+        started.go_on(ready, sink, &starts).await
     }
 
     /// What the counters show.
@@ -114,28 +119,23 @@ impl Engine {
     /// Stops reading, lets what is under way be committed and delivered for `patience` at most, and ends.
     /// What is not delivered by then is delivered after the next start.
     pub async fn stop(&self, patience: Duration) {
-        for reader in &self.readers {
-            reader.stop(None);
-        }
+        let ended = Some(patience);
+        join_all(self.readers.iter().map(|it| it.stop_and_wait(None, ended))).await;
         let step = Duration::from_millis(50);
         let mut waited = Duration::ZERO;
         while waited < patience && (waited < step * 4 || self.links.shown().outbox_bytes > 0) {
             tokio::time::sleep(step).await;
             waited += step;
         }
-        // The figures of the last second are pushed.
+        // Each is gone before the process ends: a store that is closed by the process's end may abort it.
+        drop(self.committer.stop_and_wait(None, ended).await);
+        join_all(self.ranges.iter().map(|it| it.actor.stop_and_wait(None, ended))).await;
+        drop(self.publisher.drain_and_wait(ended).await);
         for (_, aggregator) in self.links.aggregators().all() {
+            // The figures of the last second are pushed.
             drop(aggregator.cast(crate::aggregator::Message::Tick));
+            drop(aggregator.drain_and_wait(ended).await);
         }
-        self.committer.stop(None);
-        for range in &self.ranges {
-            range.actor.stop(None);
-        }
-        drop(self.publisher.drain());
-        for (_, aggregator) in self.links.aggregators().all() {
-            drop(aggregator.drain());
-        }
-        tokio::time::sleep(step).await;
         self.supervisor.stop(None);
         info!("engine stopped");
     }
@@ -149,10 +149,14 @@ struct Started {
 }
 
 impl Started {
-    async fn go_on(mut self, ready: Vec<Ready>, starts: &[Position]) -> Result<Engine, StartError> {
+    async fn go_on(
+        self,
+        ready: Vec<Ready>,
+        sink: Box<dyn Sink>,
+        starts: &[Position],
+    ) -> Result<Engine, StartError> {
         let cell = self.supervisor.get_cell();
         let waiting = ready.iter().flat_map(|one| one.rows.clone()).collect();
-        let sink = std::mem::replace(&mut self.setup.sink, Box::new(NoSink));
         let arguments = (sink, Arc::clone(&self.links), waiting);
         let (publisher, _) = Actor::spawn_linked(None, Publisher, arguments, cell.clone()).await?;
         let ranges = self.ranges(ready, &publisher, &cell).await?;
@@ -277,67 +281,4 @@ fn least(ready: &[Ready], partitions: usize) -> Vec<Position> {
         positions.min_by_key(|position| position.offset).copied().unwrap_or_default()
     };
     (0..partitions).map(of).collect()
-}
-
-/// Takes the place of the sink that was handed on.
-struct NoSink;
-
-impl crate::sink::Sink for NoSink {
-    fn recover(
-        &mut self,
-    ) -> futures::future::BoxFuture<'_, Result<Vec<(RangeId, proto::types::Sequence)>, crate::sink::SinkError>>
-    {
-        Box::pin(std::future::ready(Ok(Vec::new())))
-    }
-
-    fn deliver<'a>(
-        &'a mut self,
-        _rows: &'a [crate::sink::Row],
-    ) -> futures::future::BoxFuture<'a, Result<(), crate::sink::SinkError>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-}
-
-/// A tick that asks for nothing.
-#[derive(Debug)]
-pub(super) struct Never;
-
-/// Hears of the first actor that fails, and says so to whoever waits.
-#[derive(Debug)]
-struct Supervisor;
-
-impl Actor for Supervisor {
-    type Msg = Never;
-    type State = watch::Sender<Option<String>>;
-    type Arguments = watch::Sender<Option<String>>;
-
-    async fn pre_start(
-        &self,
-        _myself: ActorRef<Never>,
-        failed: Self::Arguments,
-    ) -> Result<Self::State, ActorProcessingErr> {
-        Ok(failed)
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        _myself: ActorRef<Never>,
-        event: SupervisionEvent,
-        failed: &mut Self::State,
-    ) -> Result<(), ActorProcessingErr> {
-        if let SupervisionEvent::ActorFailed(_, reason) = event {
-            let reason = reason_of(&*reason);
-            error!(reason, "a part of the engine failed, the node stops");
-            failed.send_if_modified(|known| {
-                let is_first = known.is_none();
-                known.get_or_insert(reason);
-                is_first
-            });
-        }
-        Ok(())
-    }
-}
-
-fn reason_of(error: &(dyn std::error::Error + Send + Sync)) -> String {
-    committer::engine_text(error)
 }

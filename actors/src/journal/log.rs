@@ -26,6 +26,26 @@ pub struct ObjectLog {
     prefix: Path,
 }
 
+/// Every log of an object store.
+#[derive(Clone, Debug)]
+pub struct ObjectLogs {
+    objects: Arc<dyn ObjectStore>,
+}
+
+impl ObjectLogs {
+    /// The logs in `objects`.
+    #[must_use]
+    pub fn new(objects: Arc<dyn ObjectStore>) -> Self {
+        Self { objects }
+    }
+
+    /// The log whose slots lie under `prefix`.
+    #[must_use]
+    pub fn log(&self, prefix: &str) -> Arc<dyn Log> {
+        Arc::new(ObjectLog::new(Arc::clone(&self.objects), prefix))
+    }
+}
+
 /// The objects' disk is full. What was to be created was not, or nobody can see it.
 #[derive(Debug, thiserror::Error)]
 #[error("no space left where the objects are kept: free some, nothing that is kept is harmed")]

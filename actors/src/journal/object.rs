@@ -120,7 +120,9 @@ pub enum ObjectError {
     #[error("the object is no commit")]
     NoCommit,
     /// I14: it was written by a newer version.
-    #[error("the object needs a reader of format {needs}; this version reads up to {FORMAT}: use a newer throughline")]
+    #[error(
+        "the object needs a reader of format {needs}; this version reads up to {FORMAT}: use a newer throughline"
+    )]
     Newer {
         /// The oldest format that a reader has to know.
         needs: u16,

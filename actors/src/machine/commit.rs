@@ -63,10 +63,16 @@ pub enum Order {
 enum Phase {
     Idle,
     Closing,
-    Writing { nonce: u64 },
-    Checking { nonce: u64 },
+    Writing {
+        nonce: u64,
+    },
+    Checking {
+        nonce: u64,
+    },
     /// An answer was unclear; what comes next is read or written after a moment.
-    Waiting { nonce: u64 },
+    Waiting {
+        nonce: u64,
+    },
     Fenced,
 }
 

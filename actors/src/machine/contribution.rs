@@ -94,13 +94,17 @@ mod tests {
         let mut seen = Vec::new();
         let dimensions = |scenario| if scenario == 0 { 2 } else { 1 };
         let take = |share: &Share, dimension, value: &str| {
-            seen.push((share.scenario, share.start.0, share.populations, dimension, value.to_owned()));
+            seen.push((
+                share.scenario,
+                share.start.0,
+                share.populations,
+                dimension,
+                value.to_owned(),
+            ));
         };
         contributions.each(dimensions, take).unwrap();
-        let expected = [
-            (0, -5, 3, 0, "atm".to_owned()),
-            (4, i64::MAX, u64::MAX, 0, "110108".to_owned()),
-        ];
+        let expected =
+            [(0, -5, 3, 0, "atm".to_owned()), (4, i64::MAX, u64::MAX, 0, "110108".to_owned())];
         assert_eq!(seen, expected);
     }
 

@@ -119,9 +119,11 @@ pub fn take_record<'a>(
 /// The envelopes that stand one behind the other in `bytes`; ends early where they are malformed.
 pub fn envelopes(bytes: &[u8]) -> impl Iterator<Item = Envelope<'_>> {
     let mut reader = Reader::new(bytes);
-    std::iter::from_fn(move || {
-        if reader.is_empty() { None } else { Envelope::take(&mut reader).ok() }
-    })
+    std::iter::from_fn(
+        move || {
+            if reader.is_empty() { None } else { Envelope::take(&mut reader).ok() }
+        },
+    )
 }
 
 #[cfg(test)]

@@ -55,6 +55,12 @@ pub enum Said {
     /// Nothing: it waits for its legs.
     #[default]
     Nothing,
+    /// Nothing yet, but the clock has decided: with these legs it is incomplete. Legs that come between
+    /// the deadline and the result correct it, also where a crash comes between as well.
+    Due {
+        /// The legs that were there at the deadline.
+        legs: Legs,
+    },
     /// That it is incomplete. Legs that still come correct it.
     Incomplete {
         /// The version of the last result.
@@ -63,6 +69,9 @@ pub enum Said {
         legs: Legs,
     },
 }
+
+/// What stands for [`Said::Due`] where a row has a version. No transaction has that many.
+const DUE: u32 = u32::MAX;
 
 /// An open transaction's legs, and what has been said about it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -105,10 +114,15 @@ impl Mailbox {
     pub fn put(&mut self, leg: Leg, envelope: &Envelope<'_>) {
         if self.legs.has(leg) {
             let old = std::mem::take(&mut self.bytes);
-            envelopes(&old).filter(|it| it.kind != Kind::Leg(leg)).for_each(|it| it.put(&mut self.bytes));
+            envelopes(&old)
+                .filter(|it| it.kind != Kind::Leg(leg))
+                .for_each(|it| it.put(&mut self.bytes));
         }
-        self.first =
-            if self.legs.is_empty() { envelope.record_time } else { self.first.min(envelope.record_time) };
+        self.first = if self.legs.is_empty() {
+            envelope.record_time
+        } else {
+            self.first.min(envelope.record_time)
+        };
         self.legs = self.legs.with(leg);
         envelope.put(&mut self.bytes);
     }
@@ -133,12 +147,31 @@ impl Mailbox {
         &self.bytes
     }
 
+    /// The bytes of the legs that the next result is based on: once the clock has decided, what comes
+    /// later is for the result after that.
+    #[must_use]
+    pub fn evidence(&self) -> Vec<u8> {
+        match self.said {
+            Said::Due { legs } if legs != self.legs => {
+                let mut bytes = Vec::with_capacity(self.bytes.len());
+                let due = |it: &Envelope<'_>| matches!(it.kind, Kind::Leg(leg) if legs.has(leg));
+                self.envelopes().filter(due).for_each(|it| it.put(&mut bytes));
+                bytes
+            }
+            Said::Nothing | Said::Due { .. } | Said::Incomplete { .. } => self.bytes.clone(),
+        }
+    }
+
     /// The mailbox as a row of the store: what was said, then the legs.
     #[must_use]
     pub fn to_row(&self) -> Vec<u8> {
         let mut row = Vec::with_capacity(self.bytes.len() + 8);
         match self.said {
             Said::Nothing => put_varint(&mut row, 0),
+            Said::Due { legs } => {
+                put_varint(&mut row, u64::from(DUE));
+                row.push(legs.0);
+            }
             Said::Incomplete { version, legs } => {
                 put_varint(&mut row, u64::from(version.0));
                 row.push(legs.0);
@@ -159,7 +192,11 @@ impl Mailbox {
             0 => Said::Nothing,
             version => {
                 let [legs] = reader.array()?;
-                Said::Incomplete { version: Version(version), legs: Legs(legs & Legs::ALL.0) }
+                let legs = Legs(legs & Legs::ALL.0);
+                match version {
+                    DUE => Said::Due { legs },
+                    version => Said::Incomplete { version: Version(version), legs },
+                }
             }
         };
         let mut mailbox = Self { said, ..Self::default() };
@@ -206,7 +243,8 @@ mod tests {
     fn a_mailbox_is_read_from_its_row_as_it_was() {
         let mut mailbox = Mailbox::default();
         mailbox.put(Leg::Response, &leg(Leg::Response, 5, 100, b"response"));
-        for said in [Said::Nothing, Said::Incomplete { version: Version(2), legs: mailbox.legs }] {
+        let (version, legs) = (Version(2), mailbox.legs);
+        for said in [Said::Nothing, Said::Due { legs }, Said::Incomplete { version, legs }] {
             mailbox.said = said;
             let row = mailbox.to_row();
             assert_eq!(Mailbox::from_row(&row), Ok(mailbox.clone()));

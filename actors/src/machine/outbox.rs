@@ -54,7 +54,8 @@ mod tests {
     }
 
     fn check(outbox: &mut Outbox, slot: u64, (sequence, acknowledged): (u64, u64), from: u64) {
-        let place = outbox.committed((LIFE, Slot(slot)), &head(sequence, acknowledged), sequence > 0);
+        let place =
+            outbox.committed((LIFE, Slot(slot)), &head(sequence, acknowledged), sequence > 0);
         assert_eq!((place.slot, place.outbox_slot), (Slot(slot), Slot(from)));
     }
 

@@ -33,7 +33,9 @@ pub struct Position {
 enum Progress {
     Behind,
     /// All that the source had was applied when the wall said this.
-    CaughtUp { wall: RecordTime },
+    CaughtUp {
+        wall: RecordTime,
+    },
 }
 
 /// A range's positions, one for each source partition, and its clock.
@@ -112,6 +114,14 @@ impl Positions {
         self.clock
     }
 
+    /// The least record clock of the partitions that have had records: the wall has no part in it, so an old
+    /// topic that is read again is not taken for forgotten once its end is reached.
+    #[must_use]
+    pub fn records_clock(&self) -> RecordTime {
+        let clocks = self.positions.iter().map(|position| position.clock);
+        clocks.filter(|clock| *clock > RecordTime(0)).min().unwrap_or_default()
+    }
+
     /// Every partition's position.
     #[must_use]
     pub fn all(&self) -> &[Position] {
@@ -169,6 +179,19 @@ mod tests {
         assert_eq!(positions.clock(), RecordTime(500));
         positions.caught_up(P0, Offset(5), RecordTime(950));
         assert_eq!(positions.clock(), RecordTime(900), "all are caught up: the wall leads");
+    }
+
+    #[test]
+    fn the_wall_is_no_record() {
+        let mut positions = start();
+        positions.caught_up(P0, Offset(0), RecordTime(900));
+        positions.caught_up(P1, Offset(0), RecordTime(900));
+        assert_eq!(
+            (positions.clock(), positions.records_clock()),
+            (RecordTime(900), RecordTime(0))
+        );
+        positions.accept(&batch(P0, 0, 5, 500)).unwrap();
+        assert_eq!(positions.records_clock(), RecordTime(500));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! bytes; a store that fails is the only thing that can stop it.
 
 mod arrive;
+mod ask;
 mod boxes;
 mod close;
 mod decided;
@@ -25,6 +26,7 @@ use proto::types::{
     Epoch, KeyRange, Offset, PartitionIndex, RangeId, RecordTime, Sequence, TransactionKey,
 };
 
+pub use ask::{Found, Status};
 pub use decided::Outcome;
 pub use load::{LoadError, Loaded, Restored};
 
@@ -33,7 +35,6 @@ use super::codec::Reader;
 use super::deadlines::Deadlines;
 use super::envelope::{Kind, take_record};
 use super::ledger::{Counts, Fate};
-use super::mailbox::Mailbox;
 use super::partial::Partials;
 use super::partial::layout::Layout;
 use super::positions::{Batch, Position, Positions, Refused};
@@ -94,25 +95,6 @@ struct Pending {
     is_touched: bool,
 }
 
-/// What a range says about itself.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Status {
-    /// Transactions that wait for legs.
-    pub open: usize,
-    /// Incomplete transactions that can still be corrected.
-    pub correctable: usize,
-    /// Transactions that are remembered as done.
-    pub tombstones: usize,
-    /// Bytes of mailboxes in memory.
-    pub held_bytes: usize,
-    /// The number of the last commit that was closed.
-    pub commit: u64,
-    /// The sequence of the last row of output.
-    pub sequence: Sequence,
-    /// The range's record clock.
-    pub clock: RecordTime,
-}
-
 /// One key range.
 #[derive(Debug)]
 pub struct Range {
@@ -138,7 +120,12 @@ pub struct Range {
 impl Range {
     /// A range that has seen nothing yet.
     #[must_use]
-    pub fn new(identity: Identity, settings: Settings, rules: Arc<Rules>, layout: Arc<Layout>) -> Self {
+    pub fn new(
+        identity: Identity,
+        settings: Settings,
+        rules: Arc<Rules>,
+        layout: Arc<Layout>,
+    ) -> Self {
         let partitions = rules.partitions.len();
         let bucket_ms = (settings.deadline_ms + settings.duplicates_ms) / 8;
         Self {
@@ -202,30 +189,6 @@ impl Range {
         self.expire(store)
     }
 
-    /// Transactions that are under decision.
-    #[must_use]
-    pub const fn deciding(&self) -> usize {
-        self.boxes.deciding()
-    }
-
-    /// Bytes of output that wait for the next commit, about.
-    #[must_use]
-    pub fn pending_bytes(&self) -> usize {
-        self.output.bytes()
-    }
-
-    /// Results of each state since this range was opened here: complete, incomplete, corrected.
-    #[must_use]
-    pub const fn emitted(&self) -> [u64; 3] {
-        self.output.emitted()
-    }
-
-    /// The rows of all the range's cells as of the last close; what an aggregator that starts asks for.
-    #[must_use]
-    pub fn cells(&self) -> Vec<super::partial::Row> {
-        self.partials.all()
-    }
-
     /// What there is to decide about since the last call.
     pub fn take_activations(&mut self) -> Vec<Activation> {
         std::mem::take(&mut self.activations)
@@ -238,51 +201,6 @@ impl Range {
         }
     }
 
-    /// Which range this is.
-    #[must_use]
-    pub const fn identity(&self) -> Identity {
-        self.identity
-    }
-
-    /// How far each source partition has been applied.
-    #[must_use]
-    pub fn positions(&self) -> &[Position] {
-        self.positions.all()
-    }
-
-    /// What became of each source partition's records.
-    #[must_use]
-    pub fn ledger(&self) -> &[Counts] {
-        &self.ledger
-    }
-
-    /// What the range says about itself.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        Status {
-            open: self.boxes.open(),
-            correctable: self.boxes.correctable(),
-            tombstones: self.tombstones.len(),
-            held_bytes: self.boxes.held_bytes(),
-            commit: self.commit,
-            sequence: self.output.sequence(),
-            clock: self.positions.clock(),
-        }
-    }
-
-    /// What is known about a transaction.
-    ///
-    /// # Errors
-    ///
-    /// Where the store fails.
-    pub fn find(&mut self, key: TransactionKey, store: &dyn Store) -> Result<Found, StoreError> {
-        if let Some(held) = self.boxes.bring(key, store)? {
-            let deadline = held.mailbox.first.plus_ms(self.settings.deadline_ms);
-            return Ok(Found::Open { mailbox: Box::new(held.mailbox.clone()), deadline });
-        }
-        Ok(self.tombstones.get(key).map_or(Found::Unknown, |it| Found::Done { commit: it.commit }))
-    }
-
     /// A record that could not be understood: it is counted, and told with its raw bytes.
     fn bury_record(&mut self, envelope: &super::envelope::Envelope<'_>) {
         self.ledger[envelope.partition.index()].enter(Fate::Dead);
@@ -292,30 +210,11 @@ impl Range {
     fn activate(&mut self, key: TransactionKey) {
         let Some(held) = self.boxes.held(key) else { return };
         held.deciding = boxes::Deciding::Under;
-        let legs = Bytes::copy_from_slice(held.mailbox.bytes());
+        let legs = Bytes::from(held.mailbox.evidence());
         let corrects = held.said_version();
         self.activations.push(Activation { key, legs, corrects });
         self.boxes.count_decision();
     }
-}
-
-/// What is known about a transaction.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Found {
-    /// It is open, or incomplete and can still be corrected.
-    Open {
-        /// Its legs, and what has been said about it.
-        mailbox: Box<Mailbox>,
-        /// When it is said to be incomplete, if that has not been said yet.
-        deadline: RecordTime,
-    },
-    /// It is done; the range's commit of that number (its low half) holds the result.
-    Done {
-        /// The low half of the commit's number.
-        commit: u32,
-    },
-    /// Nothing is remembered.
-    Unknown,
 }
 
 /// Why a batch was not applied.

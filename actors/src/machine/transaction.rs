@@ -93,8 +93,11 @@ pub fn decide(activation: &Activation, rules: &Rules) -> Decision {
         None if joined.legs.is_complete() => State::Complete,
         None => State::Incomplete,
     };
-    let contributions =
-        if joined.legs.is_complete() { joined.contributions(rules) } else { Contributions::default() };
+    let contributions = if joined.legs.is_complete() {
+        joined.contributions(rules)
+    } else {
+        Contributions::default()
+    };
     Decision {
         state,
         version,

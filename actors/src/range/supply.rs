@@ -1,35 +1,36 @@
-//! Back-pressure of a range: a reader gets its credit back when the range has room for more (I13).
+//! Back-pressure of a range: batches wait while decisions or output pile up, and readers get their credit back
+//! only when theirs has been applied (I13).
 
-use ractor::{ActorProcessingErr, ActorRef};
+use std::collections::VecDeque;
 
+use ractor::ActorRef;
+
+use crate::machine::positions::Batch;
 use crate::machine::range::Range;
 use crate::reader;
 
-/// Transactions that may be under decision at once in a range before readers have to wait.
-const MAX_DECIDING: usize = 4_096;
+/// Transactions that may be under decision at once in a range before batches have to wait. A ractor actor
+/// that lives takes about 7 kB, so this bounds what a node's actors take to some ten MiB.
+const MAX_DECIDING: usize = 64;
 
-/// Bytes of output that may wait for a commit in a range before readers have to wait.
-const MAX_PENDING_BYTES: usize = 8 << 20;
+/// Bytes of output that may wait for a commit in a range before batches have to wait.
+const MAX_PENDING_BYTES: usize = 1 << 20;
 
-/// Credit that is owed to readers.
+/// Batches that wait for room. Credit bounds their bytes.
 #[derive(Debug, Default)]
 pub(super) struct Supply {
-    owed: Vec<(ActorRef<reader::Message>, reader::Message)>,
+    waiting: VecDeque<(Batch, ActorRef<reader::Message>)>,
 }
 
 impl Supply {
-    pub(super) fn owe(&mut self, reader: ActorRef<reader::Message>, credit: reader::Message) {
-        self.owed.push((reader, credit));
+    /// Takes a batch in, behind those that wait.
+    pub(super) fn put(&mut self, batch: Batch, reader: ActorRef<reader::Message>) {
+        self.waiting.push_back((batch, reader));
     }
 
-    /// Gives back what is owed, unless decisions or output have piled up.
-    pub(super) fn settle(&mut self, range: &Range) -> Result<(), ActorProcessingErr> {
-        if range.deciding() > MAX_DECIDING || range.pending_bytes() > MAX_PENDING_BYTES {
-            return Ok(());
-        }
-        for (reader, credit) in self.owed.drain(..) {
-            reader.cast(credit)?;
-        }
-        Ok(())
+    /// The next batch, if the range has room for it.
+    pub(super) fn next(&mut self, range: &Range) -> Option<(Batch, ActorRef<reader::Message>)> {
+        let has_room = range.deciding() < MAX_DECIDING && range.pending_bytes() < MAX_PENDING_BYTES;
+        if has_room { self.waiting.pop_front() } else { None }
     }
 }

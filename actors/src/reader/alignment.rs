@@ -34,12 +34,20 @@ impl Alignment {
         self.set(partition, RecordTime(RELEASED));
     }
 
+    /// How far a partition may go: records beyond wait until the slowest has come closer.
+    #[must_use]
+    pub fn horizon(&self, partition: PartitionIndex) -> RecordTime {
+        let others =
+            self.clocks.iter().enumerate().filter(|(index, _)| *index != partition.index());
+        let slowest =
+            others.map(|(_, clock)| clock.load(Ordering::Relaxed)).min().unwrap_or(RELEASED);
+        RecordTime(slowest.saturating_add(self.ahead_ms))
+    }
+
     /// Whether a partition whose clock is `clock` may go on.
     #[must_use]
     pub fn allows(&self, partition: PartitionIndex, clock: RecordTime) -> bool {
-        let others = self.clocks.iter().enumerate().filter(|(index, _)| *index != partition.index());
-        let slowest = others.map(|(_, clock)| clock.load(Ordering::Relaxed)).min().unwrap_or(RELEASED);
-        clock.0 <= slowest.saturating_add(self.ahead_ms)
+        clock <= self.horizon(partition)
     }
 }
 

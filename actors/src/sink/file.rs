@@ -22,8 +22,12 @@ use self::line::put_line;
 use super::{Row, Sink, SinkError};
 
 /// The files, in the order of [`Outlet`](super::Outlet).
-const NAMES: [&str; 4] =
-    ["throughline.transactions.jsonl", "throughline.late.jsonl", "throughline.conflicts.jsonl", "throughline.dead-letters.jsonl"];
+const NAMES: [&str; 4] = [
+    "throughline.transactions.jsonl",
+    "throughline.late.jsonl",
+    "throughline.conflicts.jsonl",
+    "throughline.dead-letters.jsonl",
+];
 
 /// What counts as delivered.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

@@ -108,7 +108,7 @@ async fn check_fault(damage: impl AsyncFn(&dyn ObjectStore, &Path), wrong: Wrong
     damage(&*objects, &Path::from(file.object.as_str())).await;
 
     let fault = Fault { file: "000001.sst".to_owned(), object: file.object.clone(), wrong };
-    assert_eq!(snapshots.verify(1).await.unwrap(), [fault.clone()]);
+    assert_eq!(snapshots.verify(1).await.unwrap(), std::slice::from_ref(&fault));
     let dir = tempfile::tempdir().unwrap();
     let restored = snapshots.restore(1, RangeId(4), &dir.path().join("range")).await;
     assert!(matches!(restored, Err(SnapshotError::Damaged { name: 1, fault: f }) if f == fault));

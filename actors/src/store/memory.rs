@@ -18,9 +18,12 @@ const ROWS: &str = "rows";
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore(Arc<Mutex<Rows>>);
 
+/// Rows by table and key.
+type Sorted = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+
 #[derive(Debug, Default)]
 struct Rows {
-    rows: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
+    rows: Sorted,
     /// What would undo each of the last batches, the oldest first.
     unsynced: VecDeque<Vec<Undo>>,
     /// How many batches a crash may take.
@@ -161,7 +164,7 @@ fn encode(rows: &BTreeMap<(Table, Vec<u8>), Vec<u8>>) -> Vec<u8> {
 }
 
 /// `None` where the bytes are not what [`encode`] makes.
-fn decode(mut bytes: &[u8]) -> Option<BTreeMap<(Table, Vec<u8>), Vec<u8>>> {
+fn decode(mut bytes: &[u8]) -> Option<Sorted> {
     let mut rows = BTreeMap::new();
     while let Some((table, rest)) = bytes.split_first() {
         bytes = rest;

@@ -101,6 +101,8 @@ pub struct Pulse {
     pub open: u64,
     /// Bytes of records applied.
     pub bytes: u64,
+    /// Bytes of committed results that the sink has not taken yet.
+    pub waiting_bytes: u64,
     /// How far the sources have been read.
     pub sources: Vec<Progress>,
     /// Resident memory; `None` where it cannot be told.

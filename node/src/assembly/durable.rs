@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actors::engine::{Holding, Past, Stores};
 use actors::journal::local::open_objects;
-use actors::journal::log::ObjectLog;
+use actors::journal::log::ObjectLogs;
 use actors::lock::DirLock;
 use actors::snapshot::Snapshots;
 use actors::store::rocks::{Limits, RocksShared, RocksStore};
@@ -36,8 +36,9 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Durable> {
     let lock = DirLock::acquire(dir)?;
     let objects = open_objects(&config.storage.objects)
         .with_context(|| format!("open {}", config.storage.objects.display()))?;
-    let journals: Arc<dyn Journals> = Arc::new(NodeJournals { objects: Arc::clone(&objects) });
-    let control = ControlLog::open(Arc::new(ObjectLog::new(Arc::clone(&objects), "control"))).await?;
+    let logs = ObjectLogs::new(Arc::clone(&objects));
+    let control = ControlLog::open(logs.log("control")).await?;
+    let journals: Arc<dyn Journals> = Arc::new(NodeJournals(logs));
     let joining = Joining {
         node: config.names.node.clone(),
         address: config.listen.public.to_string(),
@@ -78,18 +79,15 @@ fn holdings(membership: Membership, journals: &dyn Journals) -> Vec<Holding> {
 }
 
 #[derive(Debug)]
-struct NodeJournals {
-    objects: Arc<dyn object_store::ObjectStore>,
-}
+struct NodeJournals(ObjectLogs);
 
 impl Journals for NodeJournals {
     fn journal(&self, node: &NodeId, incarnation: Incarnation) -> Arc<dyn Log> {
-        let prefix = format!("journal/{node}/{}", incarnation.0);
-        Arc::new(ObjectLog::new(Arc::clone(&self.objects), &prefix))
+        self.0.log(&format!("journal/{node}/{}", incarnation.0))
     }
 }
 
-/// A folder with a RocksDB a range.
+/// A folder with a `RocksDB` a range.
 #[derive(Debug)]
 pub(super) struct LocalStores {
     dir: PathBuf,

@@ -25,8 +25,11 @@ pub(super) async fn open(
     clock: &Clock,
     tasks: &TaskTracker,
 ) -> anyhow::Result<Arc<dyn Source>> {
-    let topics: Vec<(Leg, String)> =
-        Leg::ALL.into_iter().zip(&config.sources.legs).map(|(leg, it)| (leg, it.topic.clone())).collect();
+    let topics: Vec<(Leg, String)> = Leg::ALL
+        .into_iter()
+        .zip(&config.sources.legs)
+        .map(|(leg, it)| (leg, it.topic.clone()))
+        .collect();
     Ok(match &config.sources.kind {
         SourceKind::Kafka(kafka) => {
             let options = options(kafka, topics);

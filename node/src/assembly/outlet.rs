@@ -102,7 +102,8 @@ async fn write(shared: Arc<Shared>, mut writer: Box<dyn Writer>, stop: Cancellat
             () = stop.cancelled() => true,
         };
         let rows = std::mem::take(&mut *shared.waiting.lock());
-        let pairs: Vec<_> = rows.iter().map(|(key, (_, payload))| (key.clone(), payload.clone())).collect();
+        let pairs: Vec<_> =
+            rows.iter().map(|(key, (_, payload))| (key.clone(), payload.clone())).collect();
         if !pairs.is_empty()
             && let Err(error) = writer.upsert(pairs).await
         {

@@ -4,18 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::engine::{Engine, Setup};
+use actors::lock::DirLock;
 use actors::machine::partial::layout::{Dimension, Figure, Indicator, Layout, Scenario};
 use actors::machine::range::Settings;
 use actors::machine::scenario::{Kind, Scenario as Compiled, Stat};
 use actors::machine::sketch::Quantile;
 use actors::machine::transaction::Rules;
-use anyhow::{Context as _, anyhow};
+use actors::snapshot::Snapshots;
+use anyhow::Context as _;
 use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::backend::EngineBackend;
-use super::{durable, inlet, outlet};
+use super::{durable, explain, inlet, outlet};
 use crate::cli::Running;
 use crate::config::Config;
 
@@ -43,7 +45,12 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
         scenarios: config.rules.scenarios.clone(),
     });
     let started = vec![
-        format!("{} ranges, node {}, {}", durable.holdings.len(), config.names.node, durable.incarnation),
+        format!(
+            "{} ranges, node {}, {}",
+            durable.holdings.len(),
+            config.names.node,
+            durable.incarnation
+        ),
         format!("{} source partitions", rules.partitions.len()),
     ];
     let setup = Setup {
@@ -55,7 +62,6 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
         stores: Box::new(durable.stores),
         source,
         decoders: inlet::decoders(&config)?,
-        sink: outlet::sink(&config),
         upserts: Box::new(move || Box::new(cells.clone())),
         rules,
         layout,
@@ -64,15 +70,25 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
         outbox_bytes: OUTBOX_BYTES,
         clock,
     };
-    let engine = Arc::new(Engine::start(setup).await?);
+    let engine = Arc::new(Engine::start(setup, outlet::sink(&config)).await?);
+    Ok(running(engine, config, durable.snapshots, (durable.lock, stop, tasks), started))
+}
+
+/// The running engine, as the command line knows it.
+fn running(
+    engine: Arc<Engine>,
+    config: Config,
+    snapshots: Snapshots,
+    (lock, stop, tasks): (DirLock, CancellationToken, TaskTracker),
+    started: Vec<String>,
+) -> Running {
     let (api, metrics) = (config.listen.public, config.listen.metrics);
-    let backend = EngineBackend::new(Arc::clone(&engine), config, durable.snapshots);
-    let lock = durable.lock;
+    let backend = Arc::new(EngineBackend::new(Arc::clone(&engine), config, snapshots));
     let asked = stop.clone();
     let stopped = async move {
         let ended = tokio::select! {
             () = asked.cancelled() => Ok(()),
-            why = engine.failed() => Err(anyhow!("{why}")),
+            why = engine.failed() => Err(explain::failed(&why)),
         };
         engine.stop(PATIENCE).await;
         asked.cancel();
@@ -81,13 +97,14 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
         drop(lock);
         ended
     };
-    Ok(Running { backend: Arc::new(backend), api, metrics, started, stop, stopped: stopped.boxed() })
+    Running { backend, api, metrics, started, stop, stopped: stopped.boxed() }
 }
 
 fn settings(config: &Config, ranges: usize) -> Settings {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let join = &config.join;
-    let memory = usize::try_from(config.storage.memory.bytes(machine_bytes())).unwrap_or(usize::MAX);
+    let memory =
+        usize::try_from(config.storage.memory.bytes(machine_bytes())).unwrap_or(usize::MAX);
     let (deadline, correction) = (join.lateness + join.skew, join.correction);
     Settings {
         deadline_ms: ms(deadline),

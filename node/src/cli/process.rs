@@ -2,10 +2,14 @@
 
 use std::io::{self, BufWriter, IsTerminal};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::io::Screen;
 use super::{Io, Parts, execute};
 use crate::problem::Exit;
+
+/// How long threads may take to end with the process.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Does what the process's arguments say. The one place that reads arguments and environment.
 #[must_use]
@@ -19,8 +23,8 @@ pub fn main(parts: &dyn Parts) -> ExitCode {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe && exit == Exit::Done => Exit::Bug,
         Err(_) | Ok(()) => exit,
     };
-    // A blocked read of the terminal must not hold the process.
-    runtime.shutdown_background();
+    // What closes a store is let finish; a blocked read of the terminal must not hold the process for long.
+    runtime.shutdown_timeout(PATIENCE);
     ExitCode::from(exit.code())
 }
 

@@ -43,6 +43,7 @@ families! {
     TRANSACTIONS_EMITTED: Counter "throughline_transactions_emitted_total" "Results by state.";
     DUPLICATES: Counter "throughline_duplicates_total" "Legs that came again, with the same content or with another.";
     DEAD_LETTERS: Counter "throughline_dead_letters_total" "Records that went to the dead letters.";
+    RESULTS_WAITING: Gauge "throughline_results_waiting_bytes" "Committed results that the sink has not taken yet.";
     OPEN_TRANSACTIONS: Gauge "throughline_open_transactions" "Transactions that wait for a leg.";
     RESULT_FRESHNESS: Gauge "throughline_result_freshness_seconds" "From the newest record in the sources to what is committed.";
     LEDGER_IMBALANCE: Gauge "throughline_ledger_imbalance_records" "Records lost (above 0) or counted twice (below 0) in a topic's worst partition.";

@@ -58,6 +58,7 @@ async fn the_figures_are_those_of_the_backend() {
         "throughline_kafka_lag_records{topic=\"bank.trace\",partition=\"0\"} 10",
         "throughline_partition_clock_seconds{topic=\"bank.trace\",partition=\"0\"} 1700000000.000",
         "throughline_open_transactions 608",
+        "throughline_results_waiting_bytes 4096",
         "throughline_result_freshness_seconds 0.800",
         "throughline_ledger_imbalance_records{topic=\"bank.trace\"} 0",
         "throughline_ranges{state=\"unowned\"} 1",

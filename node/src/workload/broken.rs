@@ -45,7 +45,7 @@ fn content(model: &Model, number: u64) -> (&'static str, Option<Vec<u8>>) {
         }
         1 => text("malformed-json", format!("-- log rotated, file {number} --")),
         2 => text("no-id", format!(r#"{{"eventTime":{time},"channel":"atm","note":{number}}}"#)),
-        3 => text("bad-id", format!(r#"{{"transactionId":{number},"eventTime":{time}}}"#)),
+        3 => text("bad-id", format!(r#"{{"transactionId":{{"no":{number}}},"eventTime":{time}}}"#)),
         4 => text("no-time", format!(r#"{{"transactionId":"{id}","channel":"atm"}}"#)),
         5 => text("bad-time", format!(r#"{{"transactionId":"{id}","eventTime":"at {number}"}}"#)),
         6 => ("malformed-json", Some(no_text(number))),

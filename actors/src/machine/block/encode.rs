@@ -11,7 +11,8 @@ impl Block {
     /// The block as bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let payloads: usize = self.rows.iter().map(|row| row.payload.len() + row.key.len() + 16).sum();
+        let payloads: usize =
+            self.rows.iter().map(|row| row.payload.len() + row.key.len() + 16).sum();
         let mut out = Vec::with_capacity(1024 + payloads + self.puts.len() * 512);
         put_varint(&mut out, u64::from(self.range.0));
         self.head.put(&mut out);
@@ -45,12 +46,14 @@ impl Block {
         let head = Head::take(&mut reader)?;
         let mut references = References::default();
         references.load(reader.bytes()?)?;
-        let puts = take_list(&mut reader, |reader| Ok((take_key(reader)?, reader.bytes()?.to_vec())))?;
+        let puts =
+            take_list(&mut reader, |reader| Ok((take_key(reader)?, reader.bytes()?.to_vec())))?;
         let removed = take_list(&mut reader, take_key)?;
         let tombstones =
             take_list(&mut reader, |reader| Ok((reader.varint()?, reader.bytes()?.to_vec())))?;
-        let partials =
-            take_list(&mut reader, |reader| Ok((reader.bytes()?.to_vec(), reader.bytes()?.to_vec())))?;
+        let partials = take_list(&mut reader, |reader| {
+            Ok((reader.bytes()?.to_vec(), reader.bytes()?.to_vec()))
+        })?;
         let floor = reader.bytes()?;
         let partials_floor = (!floor.is_empty()).then(|| floor.to_vec());
         let epoch = head.epoch;
@@ -58,7 +61,17 @@ impl Block {
         if !reader.is_empty() {
             return Err(Malformed);
         }
-        Ok(Self { range, head, references, puts, removed, tombstones, partials, partials_floor, rows })
+        Ok(Self {
+            range,
+            head,
+            references,
+            puts,
+            removed,
+            tombstones,
+            partials,
+            partials_floor,
+            rows,
+        })
     }
 }
 

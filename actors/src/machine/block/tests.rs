@@ -82,7 +82,7 @@ fn i11_a_cut_block_is_refused() {
 proptest! {
     #[test]
     fn no_bytes_make_the_decoder_panic(bytes: Vec<u8>) {
-        let _ = Block::decode(&bytes).is_ok();
+        drop(Block::decode(&bytes));
     }
 
     #[test]

@@ -85,6 +85,7 @@ impl Range {
         let Some(held) = self.boxes.held(key) else { return };
         let is_ready = match held.mailbox.said {
             Said::Nothing => held.mailbox.legs.is_complete(),
+            Said::Due { .. } => true,
             Said::Incomplete { legs, .. } => held.mailbox.legs != legs,
         };
         if is_ready && held.deciding == Deciding::No {
@@ -149,7 +150,7 @@ impl Range {
 
 fn is_said(held: &Held, leg: Leg) -> bool {
     match held.mailbox.said {
-        Said::Nothing => false,
+        Said::Nothing | Said::Due { .. } => false,
         Said::Incomplete { legs, .. } => legs.has(leg),
     }
 }

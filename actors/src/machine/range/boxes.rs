@@ -44,7 +44,7 @@ impl Held {
 
     pub(super) const fn said_version(&self) -> Option<Version> {
         match self.mailbox.said {
-            Said::Nothing => None,
+            Said::Nothing | Said::Due { .. } => None,
             Said::Incomplete { version, .. } => Some(version),
         }
     }

@@ -58,8 +58,7 @@ impl Range {
 
     /// Also while no record comes, young transactions grow up: only then do they wait for their deadline.
     fn has_aged(&self, wall_ms: u64) -> bool {
-        let is_old =
-            |it: &Generation| it.wall_ms.saturating_add(self.settings.young_ms) <= wall_ms;
+        let is_old = |it: &Generation| it.wall_ms.saturating_add(self.settings.young_ms) <= wall_ms;
         self.young.front().is_some_and(is_old)
     }
 
@@ -116,7 +115,7 @@ impl Range {
     /// Windows that take no more figures are forgotten, an hour of them at a time.
     fn forget_figures(&mut self) -> Option<Vec<u8>> {
         const STEP_MS: i64 = 3_600_000;
-        let clock = i64::try_from(self.positions.clock().0).unwrap_or(i64::MAX);
+        let clock = i64::try_from(self.positions.records_clock().0).unwrap_or(i64::MAX);
         let horizon = clock.saturating_sub_unsigned(self.settings.figures_ms) / STEP_MS * STEP_MS;
         if horizon <= self.figures_floor.max(0) {
             return None;

@@ -3,10 +3,10 @@
 use proto::types::TransactionKey;
 
 use super::super::contribution::Contributions;
+use super::super::envelope::Kind;
 use super::super::ledger::Fate;
 use super::super::mailbox::{Legs, Said};
 use super::super::partial::{Contribution, window_start};
-use super::super::envelope::Kind;
 use super::super::transaction::Decision;
 use super::Range;
 use super::boxes::{Deciding, Kept};
@@ -64,7 +64,7 @@ impl Range {
     fn settle(&mut self, key: TransactionKey, legs: Legs, fate: Fate) {
         let Some(held) = self.boxes.held(key) else { return };
         let said = match held.mailbox.said {
-            Said::Nothing => Legs::default(),
+            Said::Nothing | Said::Due { .. } => Legs::default(),
             Said::Incomplete { legs, .. } => legs,
         };
         for envelope in held.mailbox.envelopes() {
@@ -77,10 +77,12 @@ impl Range {
 
     fn contribute(&mut self, contributions: &Contributions) {
         let scenarios = &self.rules.scenarios;
-        let dimensions = |it: u16| scenarios.get(usize::from(it)).map_or(0, |it| it.dimensions.len());
+        let dimensions =
+            |it: u16| scenarios.get(usize::from(it)).map_or(0, |it| it.dimensions.len());
         let partials = &mut self.partials;
         let packed = contributions.each(dimensions, |share, dimension, value| {
-            let windows = scenarios.get(usize::from(share.scenario)).map_or(&[][..], |it| &it.windows);
+            let windows =
+                scenarios.get(usize::from(share.scenario)).map_or(&[][..], |it| &it.windows);
             for window in windows {
                 let window_ms = u32::try_from(window.length_ms()).unwrap_or(u32::MAX);
                 partials.add(&Contribution {

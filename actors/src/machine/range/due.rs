@@ -4,7 +4,7 @@ use proto::types::{RecordTime, TransactionKey};
 
 use super::super::mailbox::{Mailbox, Said};
 use super::Range;
-use super::boxes::Deciding;
+use super::boxes::{Deciding, Kept};
 use crate::store::{Store, StoreError};
 
 impl Range {
@@ -12,7 +12,7 @@ impl Range {
     pub(super) const fn due(&self, mailbox: &Mailbox) -> RecordTime {
         let deadline = mailbox.first.plus_ms(self.settings.deadline_ms);
         match mailbox.said {
-            Said::Nothing => deadline,
+            Said::Nothing | Said::Due { .. } => deadline,
             Said::Incomplete { .. } => deadline.plus_ms(self.settings.correction_ms),
         }
     }
@@ -46,7 +46,16 @@ impl Range {
             return;
         }
         match held.mailbox.said {
-            Said::Nothing => self.activate(key),
+            Said::Nothing => {
+                // A decision that the clock led to is state, in the same commit as the position.
+                held.mailbox.said = Said::Due { legs: held.mailbox.legs };
+                if held.kept != Kept::Dirty {
+                    held.kept = Kept::Dirty;
+                    self.pending.dirty.push(key);
+                }
+                self.activate(key);
+            }
+            Said::Due { .. } => self.activate(key),
             Said::Incomplete { .. } if clock >= deadline.plus_ms(settings.correction_ms) => {
                 self.bury(key, settings.correction_ms.saturating_add(settings.late_ms));
                 self.pending.is_touched = true;

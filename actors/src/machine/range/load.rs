@@ -70,7 +70,8 @@ impl Range {
         let mut range = Self::new(identity, settings, rules, layout);
         let place = range.load_head(store)?;
         let mut ready = Vec::new();
-        range.rows(store, Table::Open, |range, key, row| range.load_mailbox(key, row, &mut ready))?;
+        range
+            .rows(store, Table::Open, |range, key, row| range.load_mailbox(key, row, &mut ready))?;
         range.rows(store, Table::Tombstones, |range, key, row| {
             let bucket = u64::from_be_bytes(Reader::new(key).array()?);
             range.tombstones.load(bucket, row)
@@ -140,9 +141,10 @@ impl Range {
         let key = TransactionKey(u128::from_be_bytes(Reader::new(key).array()?));
         let mailbox = Mailbox::from_row(row)?;
         self.deadlines.add(key, self.due(&mailbox));
-        let is_correctable = mailbox.said != Said::Nothing;
+        let is_correctable = matches!(mailbox.said, Said::Incomplete { .. });
         let is_ready = match mailbox.said {
             Said::Nothing => mailbox.legs.is_complete(),
+            Said::Due { .. } => true,
             Said::Incomplete { legs, .. } => mailbox.legs != legs,
         };
         if is_ready {

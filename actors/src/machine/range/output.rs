@@ -107,19 +107,18 @@ impl Output {
         let mut part = || reader.bytes().unwrap_or_default();
         let (class, detail, raw) = (part(), part(), part());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        self.dead(envelope, &text(class), &text(detail), raw, rules);
+        self.dead(envelope, (&text(class), &text(detail)), raw, rules);
     }
 
     /// A leg of a transaction whose rules panicked.
     pub(super) fn panicked(&mut self, envelope: &Envelope<'_>, reason: &str, rules: &Rules) {
-        self.dead(envelope, "panicked", reason, envelope.body, rules);
+        self.dead(envelope, ("panicked", reason), envelope.body, rules);
     }
 
     fn dead(
         &mut self,
         envelope: &Envelope<'_>,
-        class: &str,
-        detail: &str,
+        (class, detail): (&str, &str),
         raw: &[u8],
         rules: &Rules,
     ) {

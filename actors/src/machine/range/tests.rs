@@ -43,12 +43,13 @@ struct Bench {
     rows: Vec<Row>,
     next: [u64; 3],
     clock: u64,
+    is_deciding: bool,
 }
 
 impl Bench {
     fn new(settings: Settings) -> Self {
         let range = Range::new(identity(), settings, rules(), Arc::default());
-        Self { range, store: MemoryStore::default(), rows: vec![], next: [0; 3], clock: 0 }
+        Self { range, store: MemoryStore::default(), rows: vec![], next: [0; 3], clock: 0, is_deciding: true }
     }
 
     /// A leg of transaction `id` arrives when every partition's clock says `at`.
@@ -72,7 +73,8 @@ impl Bench {
         let from = Offset(self.next[partition.index()]);
         let to = Offset(from.0 + 1);
         self.next[partition.index()] = to.0;
-        let batch = Batch { partition, from, to, clock: RecordTime(at), records: Bytes::from(records) };
+        let batch =
+            Batch { partition, from, to, clock: RecordTime(at), records: Bytes::from(records) };
         self.range.apply(&batch, &self.store).unwrap();
         self.decide()
     }
@@ -86,7 +88,34 @@ impl Bench {
         self
     }
 
+    /// What happens while no transaction's actor gets to report.
+    fn undecided(&mut self, what: impl Fn(&mut Self)) {
+        self.is_deciding = false;
+        what(self);
+        self.is_deciding = true;
+    }
+
+    /// The range is dropped, and comes back from its store with the young legs that it knew.
+    fn crash(&mut self) {
+        let rules = (rules(), Arc::default());
+        let loaded = Range::load(identity(), SETTINGS, rules, &self.store).unwrap();
+        let mut restored = loaded.restored;
+        for key in [TransactionKey::of(b"t")] {
+            let Found::Open { mailbox, .. } = self.range.find(key, &self.store).unwrap() else {
+                continue;
+            };
+            for envelope in mailbox.envelopes() {
+                restored.refill(key, &envelope, &self.store).unwrap();
+            }
+        }
+        assert_eq!(restored.missing(), 0);
+        self.range = restored.serve(0);
+    }
+
     fn decide(&mut self) -> &mut Self {
+        if !self.is_deciding {
+            return self;
+        }
         for activation in self.range.take_activations() {
             let decision = decide(&activation, &rules());
             self.range.decided(activation.key, Outcome::Decided(decision));
@@ -113,7 +142,10 @@ impl Bench {
     /// What was said of transactions, as `version state`.
     fn results(&mut self) -> Vec<String> {
         let state = |text: &str| {
-            ["COMPLETE", "INCOMPLETE", "CORRECTED"].into_iter().find(|it| text.contains(&format!("{it:?}"))).unwrap()
+            ["COMPLETE", "INCOMPLETE", "CORRECTED"]
+                .into_iter()
+                .find(|it| text.contains(&format!("{it:?}")))
+                .unwrap()
         };
         let rows = self.said();
         let results = rows.iter().filter(|(outlet, _, _)| *outlet == Outlet::Transactions);
@@ -135,7 +167,9 @@ fn three_legs_in_any_order_make_one_complete_result() {
     use Leg::{Request, Response, Trace};
     for order in [[Trace, Request, Response], [Response, Trace, Request]] {
         let mut bench = Bench::new(SETTINGS);
-        order.iter().for_each(|&leg| drop(bench.leg("t", leg, "a", 10)));
+        for leg in order {
+            bench.leg("t", leg, "a", 10);
+        }
         assert_eq!(bench.results(), ["v1 COMPLETE"]);
         assert_eq!((bench.fate(Fate::Joined), bench.fate(Fate::Open)), (3, 0));
         assert_eq!(bench.range.status().open, 0);
@@ -169,7 +203,10 @@ fn a_leg_that_comes_when_nothing_can_be_corrected_any_more_is_late() {
     bench.leg("t", Leg::Trace, "a", 10).commit(0).time(20).commit(6_000).time(1_200).commit(6_000);
     bench.time(12_000).leg("t", Leg::Response, "a", 12_001);
     let said = bench.said();
-    assert_eq!(said.iter().map(|it| it.0).collect::<Vec<_>>(), [Outlet::Transactions, Outlet::Late]);
+    assert_eq!(
+        said.iter().map(|it| it.0).collect::<Vec<_>>(),
+        [Outlet::Transactions, Outlet::Late]
+    );
     assert!(said[1].2.contains(r#""leg":"response""#));
     assert_eq!(bench.fate(Fate::Late), 1);
 }
@@ -201,7 +238,9 @@ fn of_two_contradicting_legs_the_first_in_record_time_is_kept_whichever_is_seen_
 #[test]
 fn a_contradiction_after_completion_is_told_and_the_result_stands() {
     let mut bench = Bench::new(SETTINGS);
-    Leg::ALL.iter().for_each(|&leg| drop(bench.leg("t", leg, "a", 10)));
+    for leg in Leg::ALL {
+        bench.leg("t", leg, "a", 10);
+    }
     bench.leg("t", Leg::Trace, "b", 40);
     assert_eq!(bench.results(), ["v1 COMPLETE"]);
     assert_eq!(bench.fate(Fate::Conflict), 1);
@@ -235,7 +274,12 @@ fn i13_mailboxes_beyond_the_limit_give_up_their_bytes_and_get_them_back() {
     assert!(bench.range.status().held_bytes <= 4_000, "{:?}", bench.range.status());
     assert_eq!(bench.range.status().open, 100);
     for i in 0..100 {
-        bench.leg(&format!("t{i}"), Leg::Request, "a", 12).leg(&format!("t{i}"), Leg::Response, "a", 12);
+        bench.leg(&format!("t{i}"), Leg::Request, "a", 12).leg(
+            &format!("t{i}"),
+            Leg::Response,
+            "a",
+            12,
+        );
     }
     assert_eq!(bench.results().len(), 100);
     assert_eq!(bench.range.status().open, 0);
@@ -273,18 +317,57 @@ fn i2_a_young_leg_is_read_again_after_a_crash_and_an_old_one_comes_from_the_stor
 #[test]
 fn a_decision_about_legs_that_have_changed_is_thrown_away() {
     let mut bench = Bench::new(SETTINGS);
-    let mut legs = |bench: &mut Bench, leg, content: &str, at| {
-        drop(bench.leg("t", leg, content, at));
-    };
-    legs(&mut bench, Leg::Trace, "b", 20);
-    legs(&mut bench, Leg::Request, "x", 20);
+    bench.leg("t", Leg::Trace, "b", 20).leg("t", Leg::Request, "x", 20);
     let key = TransactionKey::of(b"t");
     bench.range.activate(key);
     let stale = bench.range.take_activations().remove(0);
-    legs(&mut bench, Leg::Trace, "a", 10);
+    bench.leg("t", Leg::Trace, "a", 10);
     bench.range.decided(key, Outcome::Decided(decide(&stale, &rules())));
     bench.decide();
     let said = bench.said();
     assert!(said[1].2.contains(r#""channel":"a""#), "{}", said[1].2);
     assert_eq!(bench.results(), ["v1 INCOMPLETE"]);
+}
+
+#[test]
+fn an_incomplete_transaction_is_told_also_where_no_record_comes_any_more() {
+    let mut bench = Bench::new(SETTINGS);
+    bench.leg("t", Leg::Trace, "a", 10).commit(0).commit(6_000);
+    for leg in Leg::ALL {
+        let (partition, at) = (PartitionIndex(leg as u16), Offset(bench.next[leg.index()]));
+        bench.range.caught_up(partition, at, RecordTime(9_000), &bench.store).unwrap();
+    }
+    bench.decide();
+    assert_eq!(bench.results(), ["v1 INCOMPLETE"]);
+}
+
+#[test]
+fn what_the_clock_has_decided_stays_decided_through_a_crash_before_the_result_is_there() {
+    // Young: the legs are read again. Old: the store has them.
+    for wall_ms in [0, 6_000] {
+        let mut bench = Bench::new(SETTINGS);
+        bench.leg("t", Leg::Trace, "a", 10).leg("t", Leg::Request, "a", 10).commit(0);
+        bench.time(20).commit(wall_ms);
+        // The deadline passes and the last leg comes, and the actor has not reported when the commit closes.
+        bench.undecided(|bench| {
+            bench.time(1_200).leg("t", Leg::Response, "a", 1_300).commit(wall_ms);
+        });
+        bench.crash();
+        bench.decide().decide();
+        assert_eq!(bench.results(), ["v1 INCOMPLETE", "v2 CORRECTED"], "young until {wall_ms}");
+        assert_eq!((bench.fate(Fate::Joined), bench.fate(Fate::Open)), (3, 0));
+    }
+}
+
+#[test]
+fn a_leg_that_comes_after_the_deadline_corrects_also_where_another_leg_was_replaced_meanwhile() {
+    let mut bench = Bench::new(SETTINGS);
+    bench.leg("t", Leg::Trace, "b", 20).leg("t", Leg::Request, "a", 20).commit(0).commit(6_000);
+    bench.undecided(|bench| {
+        bench.time(1_200).leg("t", Leg::Response, "a", 1_300);
+        bench.leg("t", Leg::Trace, "a", 10);
+    });
+    bench.decide().decide().decide();
+    assert_eq!(bench.results(), ["v1 INCOMPLETE", "v2 CORRECTED"]);
+    assert!(bench.said()[1].2.contains(r#""channel":"a""#));
 }

@@ -33,7 +33,11 @@ fn check(legs: &[(Leg, i64, Option<&str>)], corrects: Option<Version>, expected:
 #[test]
 fn a_complete_transaction_says_what_its_legs_say() {
     check(
-        &[(Leg::Response, 30, Some("200")), (Leg::Trace, 10, None), (Leg::Request, 20, Some("\"k\""))],
+        &[
+            (Leg::Response, 30, Some("200")),
+            (Leg::Trace, 10, None),
+            (Leg::Request, 20, Some("\"k\"")),
+        ],
         None,
         concat!(
             r#"{"transactionId":"t\"1","start":10,"end":30,"durationMs":20,"key":"k","complete":true,"#,

@@ -23,7 +23,12 @@ fn small() -> RocksShared {
     RocksShared::new(limits).unwrap()
 }
 
-fn rows(store: &dyn Store) -> Result<Vec<(Table, Vec<u8>, Vec<u8>)>, StoreError> {
+/// Table, key and value.
+type Row = (Table, Vec<u8>, Vec<u8>);
+/// Does something to a store's folder.
+type Damage = fn(&Path);
+
+fn rows(store: &dyn Store) -> Result<Vec<Row>, StoreError> {
     let mut rows = Vec::new();
     for table in TABLES {
         store.scan(table, &mut |key, value| rows.push((table, key.into(), value.into())))?;
@@ -185,7 +190,7 @@ fn after_a_kill_the_rows_are_those_of_the_batch_that_the_head_names() {
 // --- damage ----------------------------------------------------------------------------------------
 
 /// A closed store of one flushed file in level 0, its rows, and that file.
-fn closed(dir: &Path) -> (Vec<(Table, Vec<u8>, Vec<u8>)>, PathBuf) {
+fn closed(dir: &Path) -> (Vec<Row>, PathBuf) {
     let mut store = RocksStore::open(&small(), dir).unwrap();
     let noise = |number: u64| {
         (0..40)
@@ -243,7 +248,7 @@ fn a_flipped_byte_in_a_file_of_rows_is_found_and_never_read() {
 
 #[test]
 fn a_file_that_is_short_lost_or_overwritten_is_corruption() {
-    let damage: [(&str, &str, fn(&Path)); 6] = [
+    let damage: [(&str, &str, Damage); 6] = [
         ("short rows", "sst", |path| cut(path, 2)),
         ("empty rows", "sst", |path| std::fs::write(path, "").unwrap()),
         ("lost rows", "sst", |path| std::fs::remove_file(path).unwrap()),

@@ -140,9 +140,8 @@ fn cells(asked: &Asked<'_>, query: &Query, views: &[aggregator::View]) -> Vec<Ce
 
 fn figure(kind: &Kind, partial: &Partial) -> Figure {
     let population = |place: usize| u8::try_from(place).map_or(0, |bit| partial.population(bit));
-    let at = |per_mille: u16| {
-        Quantile::new(per_mille).and_then(|it| partial.quantile(it)).unwrap_or(0)
-    };
+    let at =
+        |per_mille: u16| Quantile::new(per_mille).and_then(|it| partial.quantile(it)).unwrap_or(0);
     match kind {
         Kind::Ratio { numerator, denominator } => Figure::Ratio {
             numerator: population(*numerator),

@@ -156,6 +156,7 @@ pub(super) fn pulse(backend: &EngineBackend, reports: &[Report]) -> Pulse {
         corrected: emitted(2),
         open: reports.iter().map(|report| report.status.open as u64).sum(),
         bytes: shown.read_bytes,
+        waiting_bytes: shown.outbox_bytes as u64,
         sources: backend.engine.partitions().iter().enumerate().map(source).collect(),
         memory_bytes: resident_bytes(),
     }

@@ -1,0 +1,95 @@
+//! `make bench`: a topic that is already full is drained by the real program on fresh state; says what that took.
+
+#![allow(clippy::print_stdout, reason = "a command prints what it found")]
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use clap::Parser as _;
+use integration::broker::Broker;
+use integration::drain::{Delivery, Drain, Standing};
+use integration::measure::{Usage, size};
+use node::workload::params::Params;
+
+const PATIENCE: Duration = Duration::from_secs(3_600);
+
+/// Drains a preloaded workload with the real program, and measures it.
+#[derive(clap::Parser, Debug)]
+struct Arguments {
+    /// How many transactions, of three records each.
+    #[arg(long, default_value_t = 2_000_000)]
+    transactions: u64,
+    /// Deliver each result exactly once, instead of at least once.
+    #[arg(long)]
+    exactly_once: bool,
+}
+
+/// What the moment showed at which the last record had been consumed.
+struct Measured {
+    records: u64,
+    transactions: u64,
+    elapsed_ms: u64,
+    usage: Usage,
+    journal_bytes: u64,
+    state_bytes: u64,
+    standing: Standing,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let Arguments { transactions, exactly_once } = Arguments::parse();
+    let delivery = if exactly_once { Delivery::ExactlyOnce } else { Delivery::AtLeastOnce };
+    let broker = Broker::start().await?;
+    println!("filling the topics with {transactions} transactions");
+    let drain =
+        Drain::prepare(&broker.bootstrap(), "bench", Params::of(transactions), delivery).await?;
+    let mut node = drain.start()?;
+    node.wait_ready(drain.metrics(), PATIENCE).await?;
+    let clock = actors::clock::wall();
+    let began_ms = clock();
+    let records = drain.expected().record_count();
+    drain.consumed(&mut node, records, PATIENCE).await?;
+    let measured = Measured {
+        records,
+        transactions,
+        elapsed_ms: clock().saturating_sub(began_ms).max(1),
+        usage: Usage::of(node.process().pid())?,
+        journal_bytes: size(&drain.folder().join("data/objects")),
+        state_bytes: size(&drain.state()),
+        standing: Standing::read(drain.metrics()).await?,
+    };
+    let last = drain.through(&mut node, PATIENCE).await?;
+    measured.print();
+    drain.stop(node).await?;
+    let report = drain.verify().await?;
+    println!("{report}");
+    ensure!(report.is_right() && last.imbalance == 0, "what was measured is not right");
+    Ok(())
+}
+
+impl Measured {
+    fn rows(&self) -> Vec<(&'static str, u64)> {
+        let transactions = self.transactions.max(1);
+        vec![
+            ("records", self.records),
+            ("elapsed_ms", self.elapsed_ms),
+            ("records_per_second", self.records * 1_000 / self.elapsed_ms),
+            ("cpu_ms_per_million_transactions", self.usage.cpu_ms * 1_000_000 / transactions),
+            ("peak_rss_bytes", self.usage.peak_rss_bytes),
+            ("written_bytes_per_transaction", self.usage.written_bytes / transactions),
+            ("journal_bytes_per_transaction", self.journal_bytes / transactions),
+            ("state_bytes_on_disk", self.state_bytes),
+            ("open_transactions", self.standing.open),
+            ("state_bytes_per_open_transaction", self.state_bytes / self.standing.open.max(1)),
+        ]
+    }
+
+    fn print(&self) {
+        let rows = self.rows();
+        for (name, value) in &rows {
+            println!("{:<36}{value:>16}", name.replace('_', " "));
+        }
+        let json: Vec<String> = rows.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        println!("{{{}}}", json.join(","));
+    }
+}

@@ -1,0 +1,324 @@
+//! A workload through the real program: topics are filled, the node runs until all is through, every result is checked.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, ensure};
+use node::workload::expected::Expected;
+use node::workload::generate::{GenerateArgs, Layout, Pace, generate};
+use node::workload::kafka::KafkaArgs;
+use node::workload::params::{Oddities, Params, Share};
+use node::workload::verify::{Report, VerifyArgs, verify};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use crate::ports;
+use crate::process::{Node, Process, get};
+
+const POLL: Duration = Duration::from_millis(50);
+/// Between two looks while something is waited for that must be met in the middle.
+const CLOSE_LOOK: Duration = Duration::from_millis(5);
+/// So many looks in a row must say the same before all is held to be through: results are under way for a moment.
+const LOOKS: u32 = 5;
+/// The default of a cluster file.
+const ALIGNMENT_S: u64 = 60;
+const START: Duration = Duration::from_secs(90);
+
+/// How results are delivered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Delivery {
+    /// A crash can deliver a row again, with the same range and sequence.
+    AtLeastOnce,
+    /// Each row once for every reader of what is committed.
+    ExactlyOnce,
+}
+
+impl Delivery {
+    /// Its name, also part of topics' names.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AtLeastOnce => "at-least-once",
+            Self::ExactlyOnce => "exactly-once",
+        }
+    }
+}
+
+/// A workload of `transactions` in which every oddity occurs: 400 s of event time, so that corrections
+/// fit behind deadlines of 90 s.
+#[must_use]
+pub fn odd(transactions: u64) -> Params {
+    let share = |text: &str| text.parse::<Share>().expect("a fixed text is a share");
+    let oddities = Oddities {
+        missing: share("1%"),
+        duplicates: share("2%"),
+        conflicts: share("1%"),
+        late: share("2%"),
+        malformed: share("1%"),
+    };
+    let rate = (transactions / 400).max(1);
+    let (lateness_s, skew_s, max_delay_s) = (60, 30, 20);
+    Params { rate, lateness_s, skew_s, max_delay_s, oddities, ..Params::of(transactions) }
+}
+
+/// How far a node has come, by its metrics.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Standing {
+    /// Records consumed.
+    pub consumed: u64,
+    /// Transactions that wait for a leg.
+    pub open: u64,
+    /// Bytes of results that wait for the sink.
+    pub waiting_bytes: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// Records lost or counted twice, over all topics.
+    pub imbalance: u64,
+}
+
+impl Standing {
+    /// Reads the metrics of the node that serves them at `port`.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not answer, or not with these metrics.
+    pub async fn read(port: u16) -> anyhow::Result<Self> {
+        let text = get(port, "/metrics").await?;
+        Ok(Self {
+            consumed: sum(&text, "throughline_records_consumed_total")?,
+            open: sum(&text, "throughline_open_transactions")?,
+            waiting_bytes: sum(&text, "throughline_results_waiting_bytes")?,
+            dead: sum(&text, "throughline_dead_letters_total")?,
+            imbalance: sum(&text, "throughline_ledger_imbalance_records")?,
+        })
+    }
+
+    /// Whether `records` were consumed and nothing is under way.
+    #[must_use]
+    pub const fn is_through(&self, records: u64) -> bool {
+        self.consumed == records && self.open == 0 && self.waiting_bytes == 0
+    }
+}
+
+/// The sum of a family's samples, without their signs.
+fn sum(text: &str, family: &str) -> anyhow::Result<u64> {
+    let mut values = Vec::new();
+    for line in text.lines() {
+        let Some((series, value)) = line.rsplit_once(' ') else { continue };
+        if series.split('{').next() == Some(family) {
+            values.push(value.trim_start_matches('-').parse::<u64>().context("read a metric")?);
+        }
+    }
+    ensure!(!values.is_empty(), "{family} is not among the metrics");
+    Ok(values.iter().sum())
+}
+
+/// A workload in topics of its own, and where the node that drains it lives.
+#[derive(Debug)]
+pub struct Drain {
+    bootstrap: String,
+    name: String,
+    delivery: Delivery,
+    expected: Expected,
+    ports: (u16, u16),
+    folder: TempDir,
+}
+
+impl Drain {
+    /// Fills three new topics, `<name>.trace` and so on, with the workload of `params`, not keyed.
+    ///
+    /// # Errors
+    ///
+    /// Where the broker does not take it.
+    pub async fn prepare(
+        bootstrap: &str,
+        name: &str,
+        params: Params,
+        delivery: Delivery,
+    ) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir().context("make the node's folder")?;
+        let file = folder.path().join("expected.json");
+        let args = GenerateArgs {
+            params,
+            layout: Layout { topic_prefix: name.to_owned(), partitions: 8, keyed: false },
+            kafka: brokers(bootstrap),
+            dir: None,
+            compression: "none".to_owned(),
+            append: false,
+            pace: Pace { live: false },
+            expected: Some(file.clone()),
+        };
+        let fill = move || generate(&args, &*actors::clock::wall());
+        tokio::task::spawn_blocking(fill).await?.context("fill the topics")?;
+        let expected = Expected::read(&file)?;
+        let ports = (ports::free()?, ports::free()?);
+        let (bootstrap, name) = (bootstrap.to_owned(), name.to_owned());
+        Ok(Self { bootstrap, name, delivery, expected, ports, folder })
+    }
+
+    /// What must come of it.
+    #[must_use]
+    pub const fn expected(&self) -> &Expected {
+        &self.expected
+    }
+
+    /// The port of the node's metrics.
+    #[must_use]
+    pub const fn metrics(&self) -> u16 {
+        self.ports.1
+    }
+
+    /// The node's folder: cluster file, log, and `data`.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The node's local state, which the journal can rebuild.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("data/state")
+    }
+
+    /// The cluster file, where partitions are kept within `alignment_s` of each other in record time.
+    #[must_use]
+    pub fn cluster_file(&self, alignment_s: u64) -> String {
+        let Self { bootstrap, name, ports: (public, metrics), .. } = self;
+        let Params { lateness_s, skew_s, .. } = self.expected.parameters;
+        let data = self.folder.path().join("data");
+        let data = data.display();
+        let exactly_once = self.delivery == Delivery::ExactlyOnce;
+        format!(
+            "apiVersion: throughline.dev/v1
+kind: Cluster
+metadata: {{ name: {name} }}
+listen:
+  public: {{ addr: \"127.0.0.1:{public}\" }}
+  metrics: {{ addr: \"127.0.0.1:{metrics}\" }}
+storage: {{ dir: \"{data}\", ranges: 8 }}
+sources:
+  kafka: {{ brokers: [\"{bootstrap}\"] }}
+  legs:
+    trace: {{ topic: {name}.trace, id: \"/transactionId\", time: \"/eventTime\" }}
+    request: {{ topic: {name}.request, id: \"/transactionId\", time: \"/eventTime\" }}
+    response: {{ topic: {name}.response, id: \"/transactionId\", time: \"/eventTime\" }}
+join: {{ lateness: {lateness_s}s, skew: {skew_s}s, alignment: {alignment_s}s }}
+sinks:
+  kafka: {{ prefix: {name}.out, exactlyOnce: {exactly_once} }}
+"
+        )
+    }
+
+    /// Starts the node, for the first time or again, without waiting for it.
+    ///
+    /// # Errors
+    ///
+    /// Where the program has not been built.
+    pub fn start(&self) -> anyhow::Result<Node> {
+        self.start_paced(ALIGNMENT_S)
+    }
+
+    /// The same with partitions kept closer to each other. A step of record time then takes a moment of the
+    /// wall, so that a workload takes seconds that otherwise rushes through.
+    ///
+    /// # Errors
+    ///
+    /// Where the program has not been built.
+    pub fn start_paced(&self, alignment_s: u64) -> anyhow::Result<Node> {
+        Node::start(self.folder.path(), &self.cluster_file(alignment_s))
+    }
+
+    /// Waits until at least `records` were consumed, and says how many.
+    ///
+    /// # Errors
+    ///
+    /// Where the node ends before, or `patience` runs out.
+    pub async fn consumed(
+        &self,
+        node: &mut Node,
+        records: u64,
+        patience: Duration,
+    ) -> anyhow::Result<u64> {
+        let (port, mut consumed) = (self.metrics(), 0);
+        let enough = async |_: &mut Process| {
+            sleep(CLOSE_LOOK).await;
+            consumed = Standing::read(port).await.map_or(consumed, |it| it.consumed);
+            consumed >= records
+        };
+        node.process().wait_until("enough was consumed", patience, enough).await?;
+        Ok(consumed)
+    }
+
+    /// Waits until every record was consumed, no transaction is open and no result waits.
+    ///
+    /// # Errors
+    ///
+    /// Where the node ends before, or `patience` runs out: then with how far it came.
+    pub async fn through(&self, node: &mut Node, patience: Duration) -> anyhow::Result<Standing> {
+        node.wait_ready(self.metrics(), START).await?;
+        let records = self.expected.record_count();
+        let (port, mut last, mut looks) = (self.metrics(), Standing::default(), 0);
+        let is_through = async |_: &mut Process| {
+            sleep(POLL).await;
+            let Ok(standing) = Standing::read(port).await else { return false };
+            last = standing;
+            looks = if last.is_through(records) { looks + 1 } else { 0 };
+            looks >= LOOKS
+        };
+        let waited = node.process().wait_until("all was through", patience, is_through).await;
+        waited.map_err(|fault| anyhow!("{fault:#}\nof {records} records: {last:?}"))?;
+        Ok(last)
+    }
+
+    /// Asks the node to end, which it must do in order.
+    ///
+    /// # Errors
+    ///
+    /// Where it had to be killed, or ended with a fault.
+    pub async fn stop(&self, mut node: Node) -> anyhow::Result<()> {
+        let status: ExitStatus = node.terminate().await?;
+        ensure!(status.success(), "stop the node: {status}; {}", node.process().log_tail());
+        Ok(())
+    }
+
+    /// Compares what came out with what must come out; a reader sees only what is committed.
+    ///
+    /// # Errors
+    ///
+    /// Where the results cannot be read.
+    pub async fn verify(&self) -> anyhow::Result<Report> {
+        let args = VerifyArgs {
+            expected: self.folder.path().join("expected.json"),
+            kafka: brokers(&self.bootstrap),
+            results_dir: None,
+            results_prefix: format!("{}.out", self.name),
+            scenario: "bank".to_owned(),
+            exactly_once: self.delivery == Delivery::ExactlyOnce,
+        };
+        tokio::task::spawn_blocking(move || verify(&args)).await?.context("verify the results")
+    }
+}
+
+fn brokers(bootstrap: &str) -> KafkaArgs {
+    KafkaArgs { brokers: Some(bootstrap.to_owned()), properties: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_oddity_fits_into_the_workload() {
+        for transactions in [2_000, 24_000, 1_000_000] {
+            odd(transactions).check(8).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_family_is_added_up_and_not_mistaken_for_one_that_begins_alike() {
+        let text = "# TYPE a gauge\na{x=\"1\"} 3\na{x=\"2\"} -4\nab 100\n";
+        assert_eq!(sum(text, "a").unwrap(), 7);
+        assert!(sum(text, "b").is_err());
+    }
+}
