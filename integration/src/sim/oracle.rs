@@ -39,7 +39,7 @@ pub(super) fn judge(world: &World) -> anyhow::Result<()> {
         let deadline_ms = first_ms(bank, at, source).saturating_add(world.out.shape.settings.deadline_ms);
         let mut judge = Judge { world, transaction, said, dead: &mut dead, deadline_ms };
         let result = judge.judge(&mut fates);
-        joined.extend(result.with_context(|| format!("{} {:#?}", transaction.id, judge.said))?);
+        joined.extend(result.with_context(|| judge.text())?);
     }
     ensure!(about.is_empty(), "rows about nobody: {about:?}");
     bank.dead.iter().try_for_each(|it| letter(it, world, &mut dead, &mut fates))?;

@@ -74,7 +74,7 @@ impl World {
         }
         self.out.faults.end();
         for round in 0..MAX_ROUNDS {
-            if self.heal().with_context(|| format!("healing round {round}"))? {
+            if self.heal(round).with_context(|| format!("healing round {round}"))? {
                 return Ok(());
             }
         }
@@ -187,7 +187,7 @@ impl World {
     }
 
     /// One round of everything, without a fault; whether the history has come to rest.
-    fn heal(&mut self) -> anyhow::Result<bool> {
+    fn heal(&mut self, round: u64) -> anyhow::Result<bool> {
         self.silent_until_ms.fill(0);
         while !self.out.late.is_empty() {
             self.out.land_late()?;
@@ -197,7 +197,9 @@ impl World {
         }
         self.out.now_ms += self.out.random.within(1, 500);
         self.open_gates()?;
-        self.restart_readers();
+        if round.is_multiple_of(20) {
+            self.restart_readers();
+        }
         let out = &mut self.out;
         let process = self.process.as_mut().context("it has begun")?;
         for partition in 0..process.readers.len() {

@@ -44,6 +44,13 @@ impl<'a> Judge<'a, '_> {
         Ok(all.map(|messages| Joined { transaction: self.transaction, messages }))
     }
 
+    /// The transaction, and what was said about it.
+    pub(super) fn text(&self) -> String {
+        let rows = self.said.iter().map(|it| format!("{} {}", it.row.stamp.sequence, it.value));
+        let rows: Vec<_> = rows.collect();
+        format!("{:?}\n{}\ndeadline {}", self.transaction, rows.join("\n"), self.deadline_ms)
+    }
+
     fn of(&self, outlet: Outlet) -> Vec<&Said> {
         self.said.iter().filter(|it| it.row.outlet == outlet).collect()
     }
