@@ -27,6 +27,7 @@ pub(super) struct Watch {
     rows: BTreeMap<(RangeId, Sequence), Said>,
     partials: BTreeMap<(RangeId, Vec<u8>), Vec<u8>>,
     fenced: BTreeMap<Incarnation, Slot>,
+    written: BTreeMap<(Incarnation, Slot), Bytes>,
     commits: u64,
 }
 
@@ -49,6 +50,11 @@ impl Watch {
         trace: &mut Trace,
     ) -> anyhow::Result<()> {
         trace.note_bytes(object);
+        // A late write may fill a slot again that was trimmed: with the same bytes, which nobody needs.
+        if self.written.get(&(of, slot)) == Some(object) {
+            return Ok(());
+        }
+        ensure!(self.written.insert((of, slot), object.clone()).is_none(), "I1: slot {slot} of {of} changes");
         let is_open = self.fenced.get(&of).is_none_or(|&fence| slot < fence);
         ensure!(is_open, "I1: journal {of} is fenced, and slot {slot} is written");
         let sealed = Sealed::open(object.clone()).context("open a durable object")?;

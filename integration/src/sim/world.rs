@@ -169,8 +169,8 @@ impl World {
     /// Whether every range's committed clock says that the transaction cannot be corrected any more.
     fn is_over(&self, at: usize) -> bool {
         let settings = &self.out.shape.settings;
-        let first = first_ms(&self.bank, at, &self.out.source);
-        let over_ms = first + settings.deadline_ms + settings.correction_ms + 200;
+        let last = last_ms(&self.bank, at, &self.out.source);
+        let over_ms = last + settings.deadline_ms + settings.correction_ms + 200;
         let ranges = 0..self.out.shape.ranges.len();
         let clock = |range| self.out.watch.head(RangeId(u16::try_from(range).unwrap_or(0))).clock;
         ranges.map(clock).all(|clock| clock.0 >= over_ms)
@@ -262,6 +262,14 @@ pub(super) fn first_ms(bank: &Bank, at: usize, source: &Source) -> u64 {
     let sent = bank.transactions[at].sent.iter();
     let times = sent.filter_map(|it| Some(source.record_ms(it.partition, it.offset?)));
     times.min().unwrap_or(u64::MAX)
+}
+
+/// The record clock at the last of them: which of equal messages counts, and with it when the deadline is,
+/// is up to the order in which partitions are read.
+fn last_ms(bank: &Bank, at: usize, source: &Source) -> u64 {
+    let sent = bank.transactions[at].sent.iter();
+    let times = sent.filter_map(|it| Some(source.record_ms(it.partition, it.offset?)));
+    times.max().unwrap_or(u64::MAX)
 }
 
 /// Everybody takes what is waiting.
