@@ -121,6 +121,12 @@ impl Faults {
         self.are_over = true;
     }
 
+    /// Whether nothing goes wrong any more.
+    #[must_use]
+    pub(super) const fn are_over(&self) -> bool {
+        self.are_over
+    }
+
     /// How many faults of each kind there were.
     #[must_use]
     pub(super) const fn happened(&self) -> [u64; Fault::ALL.len()] {

@@ -60,7 +60,7 @@ pub(super) struct Outside {
 
 impl Disk {
     pub(super) fn new(unsynced: usize) -> Self {
-        Self { store: MemoryStore::new(unsynced), places: VecDeque::new() }
+        Self { store: MemoryStore::new(unsynced), places: VecDeque::from([Place::default()]) }
     }
 }
 

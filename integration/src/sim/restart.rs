@@ -85,9 +85,7 @@ impl Lives {
             let standing = standing.unwrap_or_else(|| Standing::nowhere(id));
             let stands = standing.place();
             out.disks[place].places.clear();
-            if stands.incarnation > Incarnation(0) {
-                out.disks[place].places.push_back(stands);
-            }
+            out.disks[place].places.push_back(stands);
             standings.push(standing);
         }
         Ok(standings)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, ensure};
-use proto::types::RangeId;
+use proto::types::{RangeId, TransactionKey};
 
 use super::bank::{Bank, Kind, START_MS};
 use super::fault::Fault;
@@ -166,14 +166,19 @@ impl World {
         Ok(())
     }
 
-    /// Whether every range's committed clock says that the transaction cannot be corrected any more.
+    /// Whether the clock of its range says for good that the transaction cannot be corrected any more:
+    /// the committed one, and without faults the one in memory.
     fn is_over(&self, at: usize) -> bool {
         let settings = &self.out.shape.settings;
         let last = last_ms(&self.bank, at, &self.out.source);
         let over_ms = last + settings.deadline_ms + settings.correction_ms + 200;
-        let ranges = 0..self.out.shape.ranges.len();
-        let clock = |range| self.out.watch.head(RangeId(u16::try_from(range).unwrap_or(0))).clock;
-        ranges.map(clock).all(|clock| clock.0 >= over_ms)
+        let id = &self.bank.transactions[at].id;
+        let hash = TransactionKey::of(id.as_bytes()).hash();
+        let range = self.out.shape.ranges.iter().position(|keys| keys.contains(hash)).unwrap_or(0);
+        let committed = self.out.watch.head(RangeId(u16::try_from(range).unwrap_or(0))).clock;
+        let held = self.process.as_ref().filter(|_| self.out.faults.are_over());
+        let held = held.map_or(committed, |it| it.ranges[range].machine.status().clock);
+        committed.max(held).0 >= over_ms
     }
 
     fn send(&mut self, at: usize) {
