@@ -86,7 +86,8 @@ impl Drill {
         random: &mut SmallRng,
     ) -> anyhow::Result<Option<u64>> {
         // By turns at full speed, and slowly enough to be met anywhere.
-        let mut node: Node = if turn % 2 == 0 { drain.start_paced(SLOW_S)? } else { drain.start()? };
+        let mut node: Node =
+            if turn % 2 == 0 { drain.start_paced(SLOW_S)? } else { drain.start()? };
         let consumed = if turn % EARLY_EVERY == EARLY_EVERY - 1 {
             sleep(Duration::from_millis(random.random_range(0..EARLY_MS))).await;
             None

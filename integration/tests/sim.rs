@@ -11,7 +11,11 @@ fn every_history_ends_as_planned_whatever_goes_wrong() {
         .filter_map(|seed| Some(format!("seed {seed}: {:#}", run(seed, None).err()?)))
         .collect();
     let first = wrong.first().map_or("", |it| it);
-    assert!(wrong.is_empty(), "{} histories are wrong; make sim SEED=n runs one again\n{first}", wrong.len());
+    assert!(
+        wrong.is_empty(),
+        "{} histories are wrong; make sim SEED=n runs one again\n{first}",
+        wrong.len()
+    );
 }
 
 #[test]

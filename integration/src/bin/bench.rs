@@ -89,7 +89,8 @@ impl Measured {
         for (name, value) in &rows {
             println!("{:<36}{value:>16}", name.replace('_', " "));
         }
-        let json: Vec<String> = rows.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        let json: Vec<String> =
+            rows.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         println!("{{{}}}", json.join(","));
     }
 }

@@ -32,7 +32,10 @@ fn main() -> anyhow::Result<()> {
     let Report { trace, commits, messages, rows, simulated_ms, faults } = total;
     writeln!(out, "{} histories, {wrong} wrong, trace {trace:016x}", asked.histories)?;
     let seconds = simulated_ms / 1_000;
-    writeln!(out, "{messages} messages, {rows} rows, {commits} commits, {seconds} simulated seconds")?;
+    writeln!(
+        out,
+        "{messages} messages, {rows} rows, {commits} commits, {seconds} simulated seconds"
+    )?;
     for (fault, count) in Fault::ALL.iter().zip(faults) {
         writeln!(out, "  {count:>9} {fault:?}")?;
     }
@@ -46,7 +49,8 @@ fn asked(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Asked> {
     let mut asked = Asked { histories: 10_000, ..Asked::default() };
     while let Some(name) = arguments.next() {
         let value = arguments.next().with_context(|| format!("{name} needs a value"))?;
-        let number = || value.parse::<u64>().with_context(|| format!("{name} {value} is no number"));
+        let number =
+            || value.parse::<u64>().with_context(|| format!("{name} {value} is no number"));
         match name.as_str() {
             "--seed" => (asked.from, asked.histories) = (number()?, 1),
             "--from" => asked.from = number()?,
@@ -54,7 +58,8 @@ fn asked(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Asked> {
             "--plant" => {
                 let plant = Plant::from_name(&value);
                 let names = Plant::ALL.map(|it| it.to_string()).join(", ");
-                asked.plant = Some(plant.with_context(|| format!("no bug {value}; there are {names}"))?);
+                asked.plant =
+                    Some(plant.with_context(|| format!("no bug {value}; there are {names}"))?);
             }
             _ => bail!("no option {name}; there are --seed, --histories, --from and --plant"),
         }

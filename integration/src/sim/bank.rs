@@ -226,8 +226,10 @@ impl Drawing<'_> {
             Kind::Missing | Kind::Corrected | Kind::Late => self.random.within(1, 2),
         };
         let first = self.random.place(3);
-        (0..3).filter(|it| (it + 3 - first) % 3 < usize::try_from(count).unwrap_or(0))
-            .map(|it| Leg::ALL[it]).collect()
+        (0..3)
+            .filter(|it| (it + 3 - first) % 3 < usize::try_from(count).unwrap_or(0))
+            .map(|it| Leg::ALL[it])
+            .collect()
     }
 
     fn leg(&mut self, leg: Leg) -> Sent {

@@ -36,7 +36,8 @@ pub(super) fn judge(world: &World) -> anyhow::Result<()> {
     let mut joined = Vec::new();
     for (at, transaction) in bank.transactions.iter().enumerate() {
         let said = about.remove(&transaction.id).unwrap_or_default();
-        let deadline_ms = first_ms(bank, at, source).saturating_add(world.out.shape.settings.deadline_ms);
+        let deadline_ms =
+            first_ms(bank, at, source).saturating_add(world.out.shape.settings.deadline_ms);
         let mut judge = Judge { world, transaction, said, dead: &mut dead, deadline_ms };
         let result = judge.judge(&mut fates);
         joined.extend(result.with_context(|| judge.text())?);

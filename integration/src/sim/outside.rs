@@ -135,8 +135,11 @@ impl Outside {
             if self.strikes(Fault::LoseStore) {
                 self.disks[range] = Disk::new(unsynced);
             } else {
-                let lost =
-                    if self.strikes(Fault::LoseTail) { self.random.within(1, unsynced as u64) } else { 0 };
+                let lost = if self.strikes(Fault::LoseTail) {
+                    self.random.within(1, unsynced as u64)
+                } else {
+                    0
+                };
                 self.disks[range].store.lose_tail(usize::try_from(lost).unwrap_or(0));
                 self.disks[range].places.clear();
             }
@@ -147,7 +150,9 @@ impl Outside {
     pub(super) fn trim(&mut self) {
         let mut places = Vec::new();
         for disk in &self.disks {
-            let (Some(&safe), Some(&last)) = (disk.places.front(), disk.places.back()) else { return };
+            let (Some(&safe), Some(&last)) = (disk.places.front(), disk.places.back()) else {
+                return;
+            };
             let place = if self.has(Plant::TrimTail) { last } else { safe };
             let next = (place.incarnation, place.slot.next());
             let outbox = (place.outbox_incarnation, place.outbox_slot);

@@ -10,7 +10,9 @@ use actors::machine::range::{ApplyError, Outcome, Range};
 use actors::sink::Row;
 use actors::store::memory::MemoryStore;
 use anyhow::bail;
-use proto::types::{Incarnation, Offset, PartitionIndex, RecordTime, Sequence, Slot, TransactionKey};
+use proto::types::{
+    Incarnation, Offset, PartitionIndex, RecordTime, Sequence, Slot, TransactionKey,
+};
 
 use super::outside::Outside;
 use super::plant::Plant;

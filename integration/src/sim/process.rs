@@ -1,7 +1,7 @@
 //! A process: ranges, readers, committer and publisher, a step of any of them at a time.
 
-use actors::machine::transaction::Activation;
 use actors::machine::range::Outcome;
+use actors::machine::transaction::Activation;
 use actors::reader::Alignment;
 use actors::transaction::run;
 use proto::types::Incarnation;

@@ -57,7 +57,9 @@ impl Publisher {
             acknowledge(&last, ranges);
         } else {
             let delivered = out.sink.recover();
-            rows.retain(|row| delivered.get(&row.stamp.range).is_none_or(|&it| row.stamp.sequence > it));
+            rows.retain(|row| {
+                delivered.get(&row.stamp.range).is_none_or(|&it| row.stamp.sequence > it)
+            });
             self.tried = Some((rows, last));
         }
         Ok(())
@@ -73,8 +75,9 @@ impl Publisher {
     fn begin(&mut self, ranges: &mut [Owned], out: &Outside) {
         self.is_begun = true;
         let delivered = out.sink.recover();
-        self.waiting
-            .retain(|row| delivered.get(&row.stamp.range).is_none_or(|&it| row.stamp.sequence > it));
+        self.waiting.retain(|row| {
+            delivered.get(&row.stamp.range).is_none_or(|&it| row.stamp.sequence > it)
+        });
         acknowledge(&delivered, ranges);
     }
 }

@@ -77,7 +77,12 @@ impl Reader {
         Ok(())
     }
 
-    fn send(&mut self, from: Offset, ranges: &mut [Owned], out: &mut Outside) -> anyhow::Result<()> {
+    fn send(
+        &mut self,
+        from: Offset,
+        ranges: &mut [Owned],
+        out: &mut Outside,
+    ) -> anyhow::Result<()> {
         let records = self.router.take_single();
         let mut parts = vec![Vec::new(); ranges.len()];
         let mut reader = Bytes::new(&records);

@@ -190,9 +190,8 @@ fn refill(references: References, young: &mut [Restored], out: &Outside) -> anyh
         let mut reader = Bytes::new(&records);
         while !reader.is_empty() {
             let (key, envelope) = take_record(&mut reader)?;
-            let owns = |(_, it): &(usize, &mut Restored)| {
-                it.range().identity().keys.contains(key.hash())
-            };
+            let owns =
+                |(_, it): &(usize, &mut Restored)| it.range().identity().keys.contains(key.hash());
             let owner = young.iter_mut().enumerate().find(owns);
             let (place, restored) = owner.context("the ranges cover every key")?;
             restored.refill(key, &envelope, &out.disks[place].store)?;

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use actors::machine::fields::{Field, FieldTable};
 use actors::machine::partial::layout::{self, Layout};
 use actors::machine::result_field::ResultField;
-use actors::machine::scenario::{
-    Condition, Dimension, Populations, Scenario, Test, Value, Window,
-};
+use actors::machine::scenario::{Condition, Dimension, Populations, Scenario, Test, Value, Window};
 use actors::machine::transaction::Rules;
 use actors::source::decode::{Decoder, Limits};
 use proto::types::{Leg, SourcePartition};
@@ -39,7 +37,8 @@ pub(super) fn rules(legs: &[Leg]) -> (Arc<Rules>, Arc<Layout>) {
     let mut table = FieldTable::default();
     let channel = table.intern(Leg::Trace, "/channel");
     let status = table.intern(Leg::Response, "/status");
-    let column = |name: &str, field: Field| ResultField { name: name.to_owned(), from: vec![field] };
+    let column =
+        |name: &str, field: Field| ResultField { name: name.to_owned(), from: vec![field] };
     let mut populations = Populations::default();
     let accepted = Condition::Field(status, Test::Equals(Value::Text("accepted".to_owned())));
     for condition in [Condition::All(vec![]), accepted] {

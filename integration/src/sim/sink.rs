@@ -50,7 +50,12 @@ impl Sink {
     /// # Errors
     ///
     /// Where a row breaks a promise.
-    pub(super) fn deliver(&mut self, rows: &[Row], how: Delivery, watch: &Watch) -> anyhow::Result<bool> {
+    pub(super) fn deliver(
+        &mut self,
+        rows: &[Row],
+        how: Delivery,
+        watch: &Watch,
+    ) -> anyhow::Result<bool> {
         let count = match how {
             Delivery::Whole | Delivery::Unanswered => rows.len(),
             // A transaction of the sink is whole or not there.

@@ -51,7 +51,12 @@ impl Source {
     /// # Panics
     ///
     /// Never: the ranges cover every key.
-    pub(super) fn append(&mut self, partition: usize, message: Message, random: &mut Random) -> u64 {
+    pub(super) fn append(
+        &mut self,
+        partition: usize,
+        message: Message,
+        random: &mut Random,
+    ) -> u64 {
         let gap = if random.chance(50) { random.within(1, 3) } else { 0 };
         let last = self.partitions[partition].last();
         let offset = last.map_or(0, |it| it.offset + 1) + gap;

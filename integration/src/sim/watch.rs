@@ -54,7 +54,10 @@ impl Watch {
         if self.written.get(&(of, slot)) == Some(object) {
             return Ok(());
         }
-        ensure!(self.written.insert((of, slot), object.clone()).is_none(), "I1: slot {slot} of {of} changes");
+        ensure!(
+            self.written.insert((of, slot), object.clone()).is_none(),
+            "I1: slot {slot} of {of} changes"
+        );
         let is_open = self.fenced.get(&of).is_none_or(|&fence| slot < fence);
         ensure!(is_open, "I1: journal {of} is fenced, and slot {slot} is written");
         let sealed = Sealed::open(object.clone()).context("open a durable object")?;
@@ -72,9 +75,19 @@ impl Watch {
         let range = block.range;
         let last = self.heads.get(&range).cloned().unwrap_or_default();
         let head = &block.head;
-        ensure!(head.commit == last.commit + 1, "I1: commit {} follows {}", head.commit, last.commit);
+        ensure!(
+            head.commit == last.commit + 1,
+            "I1: commit {} follows {}",
+            head.commit,
+            last.commit
+        );
         ensure!(head.epoch >= last.epoch, "I1: epoch {} follows {}", head.epoch, last.epoch);
-        ensure!(head.clock >= last.clock, "the clock goes back from {} to {}", last.clock, head.clock);
+        ensure!(
+            head.clock >= last.clock,
+            "the clock goes back from {} to {}",
+            last.clock,
+            head.clock
+        );
         ensure!(head.acknowledged >= last.acknowledged, "acknowledgements go back");
         for (partition, position) in head.positions.iter().enumerate() {
             let before = last.positions.get(partition).copied().unwrap_or_default();

@@ -236,7 +236,8 @@ impl World {
         let Some(process) = &self.process else { return false };
         let source = &self.out.source;
         let is_done = |it: &super::owned::Owned| {
-            let (status, head) = (it.machine.status(), self.out.watch.head(it.machine.identity().id));
+            let (status, head) =
+                (it.machine.status(), self.out.watch.head(it.machine.identity().id));
             let is_read = head.positions.iter().enumerate();
             let mut is_read = is_read.map(|(at, it)| it.offset == source.end(at));
             is_read.all(|it| it)

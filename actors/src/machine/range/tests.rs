@@ -49,7 +49,14 @@ struct Bench {
 impl Bench {
     fn new(settings: Settings) -> Self {
         let range = Range::new(identity(), settings, rules(), Arc::default());
-        Self { range, store: MemoryStore::default(), rows: vec![], next: [0; 3], clock: 0, is_deciding: true }
+        Self {
+            range,
+            store: MemoryStore::default(),
+            rows: vec![],
+            next: [0; 3],
+            clock: 0,
+            is_deciding: true,
+        }
     }
 
     /// A leg of transaction `id` arrives when every partition's clock says `at`.

@@ -74,7 +74,11 @@ impl<'a> Judge<'a, '_> {
             let chosen = self.chosen(&said.value)?;
             let is_kept = last.iter().all(|(leg, message)| chosen.get(leg) == Some(message));
             ensure!(is_kept, "version {version} takes back a leg");
-            ensure!(said.row.stamp.version.0 == version, "version {version} is {}", said.row.stamp.version);
+            ensure!(
+                said.row.stamp.version.0 == version,
+                "version {version} is {}",
+                said.row.stamp.version
+            );
             let expected = self.expected(&chosen, version);
             ensure!(said.value == expected, "version {version} should be {expected}");
             if chosen.len() < 3 && version == 1 {
@@ -154,7 +158,8 @@ impl<'a> Judge<'a, '_> {
             let message = self.message(&said.value["source"])?;
             ensure!(late.insert(message), "message {message} is late twice");
             let sent = &self.transaction.sent[message];
-            let is_right = said.value["leg"] == sent.leg.name() && said.value["eventTime"] == sent.event_ms;
+            let is_right =
+                said.value["leg"] == sent.leg.name() && said.value["eventTime"] == sent.event_ms;
             ensure!(is_right, "the late row of message {message} says otherwise");
         }
         let after = |(_, sent): &(usize, &Sent)| sent.time_ms >= self.deadline_ms;
@@ -165,7 +170,8 @@ impl<'a> Judge<'a, '_> {
         let sent = self.transaction.sent.iter().enumerate();
         let due = sent.filter(after).filter(news).map(|(message, _)| message);
         let due: BTreeSet<_> = due.filter(|it| !chosen.values().any(|used| used == it)).collect();
-        let is_legal = matches!(self.transaction.kind, Kind::Late | Kind::Straggler) || due.is_empty();
+        let is_legal =
+            matches!(self.transaction.kind, Kind::Late | Kind::Straggler) || due.is_empty();
         ensure!(is_legal && late == due, "late are {late:?}, should be {due:?}");
         Ok(late)
     }
@@ -181,7 +187,10 @@ impl<'a> Judge<'a, '_> {
         for (message, sent) in self.transaction.sent.iter().enumerate() {
             let used = chosen.get(&sent.leg.index()).map(|&it| &self.transaction.sent[it]);
             let contradicts = used.is_some_and(|it| it.says != sent.says);
-            ensure!(contradicts == told.contains(&message), "message {message} contradicts: {contradicts}");
+            ensure!(
+                contradicts == told.contains(&message),
+                "message {message} contradicts: {contradicts}"
+            );
         }
         Ok(())
     }
