@@ -9,7 +9,7 @@ SCRIPTS := integration/scripts
 THROUGHLINE := $(CARGO_TARGET_DIR)/release/throughline
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test verify fix bench drill e2e build setup
+.PHONY: help demo test verify fix bench drill sim e2e build setup
 
 help:    ## Say what there is to make
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 20
@@ -39,6 +39,9 @@ drill: build    ## Kill and restart the node under load, and check every record
 e2e: build    ## Send two million transactions through the program, and check every record
 	@$(SCRIPTS)/setup.sh test
 	@$(CARGO_TARGET_DIR)/release/drill --kills 0 --transactions 2000000
+
+sim: setup    ## Run simulated histories with faults: HISTORIES=n FROM=n, or one with SEED=n
+	@cargo run --release --package integration --bin sim -- $(if $(SEED),--seed $(SEED),--histories $(or $(HISTORIES),10000) --from $(or $(FROM),0))
 
 build: setup    ## Compile the program
 	@cargo build --release --workspace

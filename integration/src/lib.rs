@@ -6,5 +6,6 @@ pub mod drill;
 pub mod measure;
 pub mod ports;
 pub mod process;
+pub mod sim;
 pub mod standing;
 pub mod tidy;

@@ -140,7 +140,7 @@ impl Sealed {
     /// [`ObjectError`], where it is no commit that this version can read.
     pub fn open(object: Bytes) -> Result<Self, ObjectError> {
         const CUT: ObjectError = ObjectError::Corrupted("it is cut");
-        if object.get(..4) != Some(MAGIC) {
+        if object.get(..4).ok_or(CUT)? != MAGIC {
             return Err(ObjectError::NoCommit);
         }
         let mut head = Reader::new(object.get(4..HEAD).ok_or(CUT)?);

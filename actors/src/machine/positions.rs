@@ -44,6 +44,8 @@ pub struct Positions {
     positions: Vec<Position>,
     progress: Vec<Progress>,
     clock: RecordTime,
+    /// How far the other partitions let the clock go while a batch is applied.
+    others: RecordTime,
 }
 
 /// A batch that cannot be applied here; the reader goes back to `position`.
@@ -58,10 +60,11 @@ impl Positions {
     #[must_use]
     pub fn new(positions: Vec<Position>, clock: RecordTime) -> Self {
         let progress = vec![Progress::Behind; positions.len()];
-        Self { positions, progress, clock }
+        Self { positions, progress, clock, others: RecordTime(0) }
     }
 
-    /// Moves on to the end of `batch`; answers with the position from which its records count.
+    /// Moves on to the end of `batch`; answers with the position from which its records count. The clock
+    /// stays: it moves by [`Positions::reach`], record by record and then to the end of the batch.
     ///
     /// # Errors
     ///
@@ -76,9 +79,9 @@ impl Positions {
         }
         let applied = position.offset;
         position.offset = batch.to;
-        position.clock = position.clock.max(batch.clock);
         self.progress[index] = Progress::Behind;
-        self.advance();
+        let others = self.bounds().enumerate().filter(|(it, _)| *it != index);
+        self.others = others.map(|(_, bound)| bound).min().unwrap_or(RecordTime(u64::MAX));
         Ok(applied)
     }
 
@@ -92,20 +95,30 @@ impl Positions {
         }
     }
 
-    /// The clock is the least over the partitions that are behind; those that are caught up follow,
-    /// and where all are, the wall leads. It never goes back.
+    /// The partition whose batch is being applied has been applied up to where its clock is `clock`. A leg
+    /// must not find that the end of its own batch has made it late.
+    pub fn reach(&mut self, partition: PartitionIndex, clock: RecordTime) {
+        if let Some(position) = self.positions.get_mut(partition.index()) {
+            position.clock = position.clock.max(clock);
+            self.clock = self.clock.max(self.others.min(position.clock));
+        }
+    }
+
+    /// The clock is the least over all partitions, and never goes back.
     fn advance(&mut self) {
-        let behind = (self.positions.iter().zip(&self.progress))
-            .filter(|(_, progress)| **progress == Progress::Behind)
-            .map(|(position, _)| position.clock)
-            .min();
-        let walls = self.progress.iter().filter_map(|progress| match progress {
-            Progress::Behind => None,
-            Progress::CaughtUp { wall } => Some(*wall),
-        });
-        if let Some(now) = behind.or_else(|| walls.min()) {
+        if let Some(now) = self.bounds().min() {
             self.clock = self.clock.max(now);
         }
+    }
+
+    /// For each partition the time before which it brings nothing more: its clock, and where all was read
+    /// when the wall was last looked at, that. What came since may not have been read: silence is not
+    /// idleness.
+    fn bounds(&self) -> impl Iterator<Item = RecordTime> {
+        self.positions.iter().zip(&self.progress).map(|(position, progress)| match progress {
+            Progress::Behind => position.clock,
+            Progress::CaughtUp { wall } => position.clock.max(*wall),
+        })
     }
 
     /// The range's record clock.

@@ -102,8 +102,9 @@ pub struct Range {
     settings: Settings,
     rules: Arc<Rules>,
     positions: Positions,
-    /// Where the partitions stood when the last commit closed.
+    /// Where the partitions stood when the last commit closed, and the range's clock then.
     closed_at: Vec<Position>,
+    closed_clock: RecordTime,
     ledger: Vec<Counts>,
     boxes: Boxes,
     tombstones: Tombstones,
@@ -132,6 +133,7 @@ impl Range {
             identity,
             positions: Positions::new(vec![Position::default(); partitions], RecordTime(0)),
             closed_at: vec![Position::default(); partitions],
+            closed_clock: RecordTime(0),
             ledger: vec![Counts::default(); partitions],
             boxes: Boxes::default(),
             tombstones: Tombstones::new(bucket_ms.max(100)),
@@ -163,12 +165,14 @@ impl Range {
             if envelope.offset < from {
                 continue;
             }
+            self.positions.reach(batch.partition, envelope.record_time);
             self.ledger[envelope.partition.index()].consume();
             match envelope.kind {
                 Kind::Leg(leg) => self.arrive(key, leg, &envelope, store)?,
                 Kind::Dead => self.bury_record(&envelope),
             }
         }
+        self.positions.reach(batch.partition, batch.clock);
         self.expire(store)?;
         Ok(())
     }

@@ -19,6 +19,7 @@ impl Range {
         let mut pending = std::mem::take(&mut self.pending);
         pending.references.set_bases(&self.closed_at);
         self.closed_at = self.positions.all().to_vec();
+        self.closed_clock = self.positions.clock();
         let puts = self.put_by_value(&pending);
         let partials_floor = self.forget_figures();
         let partials =
@@ -65,7 +66,9 @@ impl Range {
     fn begin_generation(&mut self, wall_ms: u64) {
         let keys = std::mem::take(&mut self.pending.opened);
         if !keys.is_empty() {
-            let (commit, clock) = (self.commit, self.positions.clock());
+            // Some may be done already: what remembers them must outlive the references, so the clock
+            // counts as of the last commit.
+            let (commit, clock) = (self.commit, self.closed_clock);
             self.young.push_back(Generation { commit, wall_ms, clock, keys });
         }
     }

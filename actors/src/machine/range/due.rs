@@ -31,7 +31,7 @@ impl Range {
             looked_at += 1;
         }
         // While references are young, a restore must know of everybody who was done after them.
-        let oldest = self.young.front().map_or(clock, |generation| generation.clock);
+        let oldest = self.young.front().map_or(self.closed_clock, |generation| generation.clock);
         self.tombstones.drop_before(oldest.min(clock));
         Ok(())
     }

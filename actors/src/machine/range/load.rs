@@ -124,6 +124,7 @@ impl Range {
         positions.resize(partitions, Position::default());
         ledger.resize(partitions, super::Counts::default());
         self.closed_at.clone_from(&positions);
+        self.closed_clock = head.clock;
         self.positions = Positions::new(positions, head.clock);
         self.ledger = ledger;
         self.commit = head.commit;
@@ -221,7 +222,8 @@ impl Restored {
     pub fn serve(mut self, wall_ms: u64) -> Range {
         let range = &mut self.range;
         if !self.reopened.is_empty() {
-            let clock = range.positions.clock();
+            // The references are of any age: until these have grown up, nobody who was done is forgotten.
+            let clock = proto::types::RecordTime(0);
             let keys = self.reopened.clone();
             // 0: every reference that the store still has may be one of theirs.
             range.young.push_back(Generation { commit: 0, wall_ms, clock, keys });

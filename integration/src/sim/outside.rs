@@ -1,0 +1,165 @@
+//! Everything that outlives the process: time, chance, source, objects, local stores, sink, and who watches.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use actors::machine::block::Place;
+use actors::machine::partial::layout::Layout;
+use actors::machine::transaction::Rules;
+use actors::store::memory::MemoryStore;
+use actors::store::{Change, Store, Table};
+use bytes::Bytes;
+use proto::log::Created;
+use proto::types::{Incarnation, Slot};
+
+use super::fault::{Fault, Faults};
+use super::objects::Objects;
+use super::plant::Plant;
+use super::random::Random;
+use super::shape::Shape;
+use super::sink::Sink;
+use super::source::Source;
+use super::trace::Trace;
+use super::watch::Watch;
+
+/// One range's local store, and where it would stand after a crash.
+#[derive(Clone, Debug)]
+pub(super) struct Disk {
+    pub(super) store: MemoryStore,
+    /// Where the store stood after each batch that a crash may take, and before the first of them.
+    pub(super) places: VecDeque<Place>,
+}
+
+/// A write whose writer has given up on the answer.
+#[derive(Clone, Debug)]
+pub(super) struct LateWrite {
+    pub(super) of: Incarnation,
+    pub(super) slot: Slot,
+    pub(super) object: Bytes,
+}
+
+/// What a process stands on.
+#[derive(Debug)]
+pub(super) struct Outside {
+    pub(super) shape: Shape,
+    pub(super) plant: Option<Plant>,
+    pub(super) random: Random,
+    pub(super) faults: Faults,
+    pub(super) now_ms: u64,
+    pub(super) source: Source,
+    pub(super) objects: Objects,
+    pub(super) disks: Vec<Disk>,
+    pub(super) sink: Sink,
+    pub(super) watch: Watch,
+    pub(super) trace: Trace,
+    pub(super) late: Vec<LateWrite>,
+    pub(super) rules: (Arc<Rules>, Arc<Layout>),
+    /// The transactions whose rules panic.
+    pub(super) panics: BTreeSet<String>,
+}
+
+impl Disk {
+    pub(super) fn new(unsynced: usize) -> Self {
+        Self { store: MemoryStore::new(unsynced), places: VecDeque::from([Place::default()]) }
+    }
+}
+
+impl Outside {
+    pub(super) fn has(&self, plant: Plant) -> bool {
+        self.plant == Some(plant)
+    }
+
+    pub(super) fn strikes(&mut self, fault: Fault) -> bool {
+        let strikes = self.faults.strikes(fault, &mut self.random);
+        if strikes {
+            self.trace.note(1_000 + fault as u64);
+        }
+        strikes
+    }
+
+    /// Creates a slot, and has what it holds checked.
+    pub(super) fn create(
+        &mut self,
+        of: Incarnation,
+        slot: Slot,
+        object: &Bytes,
+    ) -> anyhow::Result<Created> {
+        let created = self.objects.create(of, slot, object);
+        if created == Created::Won {
+            self.watch.durable((of, slot), object, &self.source, &mut self.trace)?;
+        }
+        Ok(created)
+    }
+
+    /// A write that is late arrives, or never does.
+    pub(super) fn land_late(&mut self) -> anyhow::Result<()> {
+        if self.late.is_empty() {
+            return Ok(());
+        }
+        let late = self.late.swap_remove(self.random.place(self.late.len()));
+        if self.random.chance(700) {
+            self.create(late.of, late.slot, &late.object)?;
+        }
+        Ok(())
+    }
+
+    /// Applies a commit to a local store.
+    pub(super) fn apply(
+        &mut self,
+        range: usize,
+        changes: &[Change],
+        place: Place,
+    ) -> anyhow::Result<()> {
+        let apart = self.has(Plant::PositionApart);
+        let disk = &mut self.disks[range];
+        if apart {
+            let is_head = |it: &&Change| matches!(it, Change::Put(Table::Head, _, _));
+            let head: Vec<_> = changes.iter().filter(is_head).cloned().collect();
+            let rest: Vec<_> = changes.iter().filter(|it| !is_head(it)).cloned().collect();
+            disk.store.apply(&head)?;
+            disk.store.apply(&rest)?;
+        } else {
+            disk.store.apply(changes)?;
+        }
+        disk.places.push_back(place);
+        if disk.places.len() > self.shape.durable.unsynced + 1 {
+            disk.places.pop_front();
+        }
+        Ok(())
+    }
+
+    /// What a crash does to the local stores.
+    pub(super) fn crash_stores(&mut self) {
+        for range in 0..self.disks.len() {
+            let unsynced = self.shape.durable.unsynced;
+            if self.strikes(Fault::LoseStore) {
+                self.disks[range] = Disk::new(unsynced);
+            } else {
+                let lost = if self.strikes(Fault::LoseTail) {
+                    self.random.within(1, unsynced as u64)
+                } else {
+                    0
+                };
+                self.disks[range].store.lose_tail(usize::try_from(lost).unwrap_or(0));
+                self.disks[range].places.clear();
+            }
+        }
+    }
+
+    /// Trims the slots that no range needs, whatever a crash takes.
+    pub(super) fn trim(&mut self) {
+        let mut places = Vec::new();
+        for disk in &self.disks {
+            let (Some(&safe), Some(&last)) = (disk.places.front(), disk.places.back()) else {
+                return;
+            };
+            let place = if self.has(Plant::TrimTail) { last } else { safe };
+            let next = (place.incarnation, place.slot.next());
+            let outbox = (place.outbox_incarnation, place.outbox_slot);
+            places.push(if self.has(Plant::TrimOutbox) { next } else { next.min(outbox) });
+        }
+        let Some(first) = places.into_iter().min() else { return };
+        let count = self.objects.trim(|of, slot| (of, slot) >= first);
+        self.trace.note(count as u64);
+    }
+}

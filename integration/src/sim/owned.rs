@@ -1,0 +1,122 @@
+//! A range as its actor runs it, a message at a time. Imitates `actors::range`.
+
+use std::collections::VecDeque;
+
+use actors::journal::object::Packed;
+use actors::machine::block::Block;
+use actors::machine::outbox::Outbox;
+use actors::machine::positions::{Batch, Position};
+use actors::machine::range::{ApplyError, Outcome, Range};
+use actors::sink::Row;
+use actors::store::memory::MemoryStore;
+use anyhow::bail;
+use proto::types::{
+    Incarnation, Offset, PartitionIndex, RecordTime, Sequence, Slot, TransactionKey,
+};
+
+use super::outside::Outside;
+use super::plant::Plant;
+
+/// What is said to a range.
+#[derive(Clone, Debug)]
+pub(super) enum Message {
+    Batch(Batch),
+    CaughtUp(PartitionIndex, Offset, RecordTime),
+    Decided(TransactionKey, Box<Outcome>),
+    Close(u64),
+    Committed(Slot),
+    Acknowledged(Sequence),
+}
+
+/// What a message leads to outside of its range.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    /// A reader has to go back there.
+    pub(super) refused: Option<(PartitionIndex, Position)>,
+    /// The range has closed; `Some(None)` where it has nothing to commit.
+    pub(super) closed: Option<Option<Packed>>,
+    /// Rows for the publisher.
+    pub(super) rows: Vec<Row>,
+}
+
+/// A range and its store.
+#[derive(Debug)]
+pub(super) struct Owned {
+    /// Its place among the ranges.
+    pub(super) place: usize,
+    pub(super) machine: Range,
+    pub(super) store: MemoryStore,
+    pub(super) outbox: Outbox,
+    pub(super) closed: Option<Block>,
+    pub(super) inbox: VecDeque<Message>,
+}
+
+impl Owned {
+    pub(super) fn handle(
+        &mut self,
+        message: Message,
+        incarnation: Incarnation,
+        out: &mut Outside,
+    ) -> anyhow::Result<Effects> {
+        let mut effects = Effects::default();
+        match message {
+            Message::Batch(batch) => effects.refused = self.batch(batch, out)?,
+            Message::CaughtUp(partition, at, wall) => {
+                self.machine.caught_up(partition, at, wall, &self.store)?;
+            }
+            Message::Decided(key, outcome) => self.machine.decided(key, *outcome),
+            Message::Close(wall_ms) => {
+                let packed = self.close(wall_ms, out, &mut effects.rows);
+                effects.closed = Some(packed);
+            }
+            Message::Committed(slot) => effects.rows = self.committed((incarnation, slot), out)?,
+            Message::Acknowledged(sequence) => self.machine.acknowledged(sequence),
+        }
+        Ok(effects)
+    }
+
+    fn batch(
+        &mut self,
+        mut batch: Batch,
+        out: &Outside,
+    ) -> anyhow::Result<Option<(PartitionIndex, Position)>> {
+        let stands = self.machine.positions()[batch.partition.index()];
+        if out.has(Plant::GapAccepted) {
+            batch.from = batch.from.min(stands.offset);
+        }
+        match self.machine.apply(&batch, &self.store) {
+            Ok(()) => Ok(None),
+            Err(ApplyError::Refused(refused)) => {
+                let position = refused.position;
+                Ok((position.offset < batch.from).then_some((batch.partition, position)))
+            }
+            Err(error @ (ApplyError::Malformed | ApplyError::Store(_))) => bail!(error),
+        }
+    }
+
+    fn close(&mut self, wall_ms: u64, out: &Outside, early: &mut Vec<Row>) -> Option<Packed> {
+        let mut block = self.machine.close(wall_ms)?;
+        if out.has(Plant::NoTombstones) {
+            block.tombstones.clear();
+        }
+        let packed = Packed::new(&block);
+        if out.has(Plant::PublishEarly) {
+            early.clone_from(&block.rows);
+        }
+        self.closed = Some(block);
+        Some(packed)
+    }
+
+    fn committed(
+        &mut self,
+        at: (Incarnation, Slot),
+        out: &mut Outside,
+    ) -> anyhow::Result<Vec<Row>> {
+        let Some(mut block) = self.closed.take() else { return Ok(Vec::new()) };
+        let place = self.outbox.committed(at, &block.head, !block.rows.is_empty());
+        out.apply(self.place, &block.changes(&place), place)?;
+        let rows = std::mem::take(&mut block.rows);
+        self.machine.applied(block.head.commit, block.puts.iter().map(|(key, _)| *key));
+        Ok(if out.has(Plant::PublishEarly) { Vec::new() } else { rows })
+    }
+}

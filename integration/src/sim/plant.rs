@@ -1,0 +1,75 @@
+//! Bugs that are planted to see that the oracle finds them: each breaks one rule, in the simulation's shells.
+
+use std::fmt;
+
+/// A bug.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Plant {
+    /// I2: positions and state go to the store in two writes.
+    PositionApart,
+    /// I5: rows go to the sink when a batch closes.
+    PublishEarly,
+    /// A write without an answer counts as done.
+    LostAsWon,
+    /// A write without an answer counts as not done, and goes to the next slot.
+    LostAsLost,
+    /// I4: an answer counts for whichever write is under way.
+    AnswerNotTied,
+    /// I7: who reads the sink does not look at sequences.
+    NoDedupe,
+    /// I2: a restart does not read young legs again.
+    NoRefill,
+    /// I4: a restart takes the store as it is.
+    NoTail,
+    /// The memory that a transaction is done is not committed.
+    NoTombstones,
+    /// I10: slots are trimmed that a store would need after a crash.
+    TrimTail,
+    /// I10: slots are trimmed whose rows are not acknowledged.
+    TrimOutbox,
+    /// I3: a batch is applied wherever it begins.
+    GapAccepted,
+}
+
+impl Plant {
+    /// Every bug.
+    pub const ALL: [Self; 12] = [
+        Self::PositionApart,
+        Self::PublishEarly,
+        Self::LostAsWon,
+        Self::LostAsLost,
+        Self::AnswerNotTied,
+        Self::NoDedupe,
+        Self::NoRefill,
+        Self::NoTail,
+        Self::NoTombstones,
+        Self::TrimTail,
+        Self::TrimOutbox,
+        Self::GapAccepted,
+    ];
+
+    /// The bug of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.to_string() == name)
+    }
+}
+
+impl fmt::Display for Plant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PositionApart => "position-apart",
+            Self::PublishEarly => "publish-early",
+            Self::LostAsWon => "lost-as-won",
+            Self::LostAsLost => "lost-as-lost",
+            Self::AnswerNotTied => "answer-not-tied",
+            Self::NoDedupe => "no-dedupe",
+            Self::NoRefill => "no-refill",
+            Self::NoTail => "no-tail",
+            Self::NoTombstones => "no-tombstones",
+            Self::TrimTail => "trim-tail",
+            Self::TrimOutbox => "trim-outbox",
+            Self::GapAccepted => "gap-accepted",
+        })
+    }
+}

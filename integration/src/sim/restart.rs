@@ -1,0 +1,201 @@
+//! A process starts: it fences the life before it and restores. Imitates `actors::engine::restore`.
+
+use actors::journal::object::{ObjectError, Sealed};
+use actors::machine::block::References;
+use actors::machine::codec::Reader as Bytes;
+use actors::machine::envelope::take_record;
+use actors::machine::positions::Position;
+use actors::machine::range::{Identity, Range, Restored};
+use actors::machine::restore::Standing;
+use actors::reader::{Alignment, Router};
+use anyhow::{Context as _, bail, ensure};
+use proto::types::{Epoch, Incarnation, PartitionIndex, RangeId, RecordTime, Slot};
+
+use super::committer::Committer;
+use super::fault::Fault;
+use super::outside::{Disk, Outside};
+use super::owned::Owned;
+use super::plant::Plant;
+use super::process::Process;
+use super::publisher::Publisher;
+use super::reader::Reader;
+use super::rules::decoder;
+
+/// The lives of the node so far.
+#[derive(Debug, Default)]
+pub(super) struct Lives {
+    epoch: Epoch,
+    incarnation: Incarnation,
+    /// Each life that has ended, and the slot of its fence.
+    past: Vec<(Incarnation, Slot)>,
+}
+
+impl Lives {
+    /// A new life; `None` where it ended while it restored.
+    pub(super) fn begin(&mut self, out: &mut Outside) -> anyhow::Result<Option<Process>> {
+        if self.incarnation > Incarnation(0) {
+            let fence = out.objects.fence(self.incarnation);
+            out.watch.fenced(self.incarnation, fence);
+            self.past.push((self.incarnation, fence));
+        }
+        self.incarnation = self.incarnation.next();
+        self.epoch = self.epoch.next();
+        out.trace.note(self.incarnation.0);
+        let mut standings = self.open(out)?;
+        if !out.has(Plant::NoTail) && !self.replay(&mut standings, out)? {
+            return Ok(None);
+        }
+        let mut young = Vec::new();
+        let mut references = References::default();
+        for place in 0..out.disks.len() {
+            let loaded = Range::load(
+                self.identity(place, out),
+                out.shape.settings.clone(),
+                out.rules.clone(),
+                &out.disks[place].store,
+            )?;
+            references.merge(loaded.references);
+            young.push(loaded.restored);
+        }
+        if !out.has(Plant::NoRefill) {
+            refill(references, &mut young, out)?;
+        }
+        self.serve(young, standings, out).map(Some)
+    }
+
+    fn identity(&self, place: usize, out: &Outside) -> Identity {
+        let id = RangeId(u16::try_from(place).unwrap_or(u16::MAX));
+        Identity { id, keys: out.shape.ranges[place], epoch: self.epoch }
+    }
+
+    /// Where the stores stand; one that stands on no past is thrown away.
+    fn open(&self, out: &mut Outside) -> anyhow::Result<Vec<Standing>> {
+        let mut standings = Vec::new();
+        for place in 0..out.disks.len() {
+            let id = RangeId(u16::try_from(place)?);
+            let standing = Standing::of(id, &out.disks[place].store)?;
+            let stands = |it: &Standing| {
+                let stands = it.place();
+                self.past.iter().any(|&(of, to)| of == stands.incarnation && stands.slot < to)
+            };
+            ensure!(standing.as_ref().is_none_or(stands), "{id} has a store without a past");
+            if standing.is_none() {
+                out.disks[place] = Disk::new(out.shape.durable.unsynced);
+            }
+            let standing = standing.unwrap_or_else(|| Standing::nowhere(id));
+            let stands = standing.place();
+            out.disks[place].places.clear();
+            out.disks[place].places.push_back(stands);
+            standings.push(standing);
+        }
+        Ok(standings)
+    }
+
+    /// Whether the replay came to its end.
+    fn replay(&self, standings: &mut [Standing], out: &mut Outside) -> anyhow::Result<bool> {
+        for &(of, to) in &self.past {
+            for slot in out.objects.slots(of) {
+                if slot >= to || !standings.iter().any(|it| it.needs(of, slot)) {
+                    continue;
+                }
+                let Some(object) = out.objects.read(of, slot) else { continue };
+                if out.strikes(Fault::TornRead) {
+                    let cut = object.slice(..out.random.place(object.len()));
+                    let length = cut.len();
+                    let refused = matches!(Sealed::open(cut), Err(ObjectError::Corrupted(_)));
+                    ensure!(refused, "I11: a slot that was cut to {length} bytes is not refused");
+                    return Ok(false);
+                }
+                let sealed = match Sealed::open(object) {
+                    Ok(sealed) => sealed,
+                    Err(ObjectError::NoCommit) => continue,
+                    Err(error) => bail!(error),
+                };
+                for (place, standing) in standings.iter_mut().enumerate() {
+                    let id = RangeId(u16::try_from(place)?);
+                    let Some(block) = sealed.block(id)? else { continue };
+                    let changes = standing.follow((of, slot), block)?;
+                    if !changes.is_empty() {
+                        out.apply(place, &changes, standing.place())?;
+                    }
+                }
+            }
+            if out.strikes(Fault::CrashInRestore) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn serve(
+        &self,
+        young: Vec<Restored>,
+        standings: Vec<Standing>,
+        out: &mut Outside,
+    ) -> anyhow::Result<Process> {
+        let (mut ranges, mut rows) = (Vec::new(), Vec::new());
+        for (place, (restored, standing)) in young.into_iter().zip(standings).enumerate() {
+            let missing = restored.missing();
+            ensure!(
+                missing == 0 || out.has(Plant::NoRefill),
+                "{missing} legs of range {place} are not in the source any more"
+            );
+            let machine = restored.serve(out.now_ms);
+            let replayed = standing.replayed();
+            rows.extend(replayed.rows);
+            let store = out.disks[place].store.clone();
+            let (closed, inbox) = (None, std::collections::VecDeque::new());
+            ranges.push(Owned { place, machine, store, outbox: replayed.outbox, closed, inbox });
+        }
+        let starts = starts(&ranges, out.source.names().len());
+        let clocks: Vec<_> = starts.iter().map(|start| start.clock).collect();
+        let indexes = (0u16..).map(PartitionIndex);
+        let reader = |(index, start)| Reader::new(index, start, out);
+        let readers = indexes.zip(starts).map(reader).collect();
+        let mut process = Process {
+            incarnation: self.incarnation,
+            ranges,
+            readers,
+            alignment: Alignment::new(&clocks, out.shape.ahead_ms),
+            committer: Committer::new(self.incarnation, out.shape.durable.interval_ms),
+            publisher: Publisher::new(rows),
+            deciding: Vec::new(),
+        };
+        (0..process.ranges.len()).for_each(|range| process.collect(range));
+        Ok(process)
+    }
+}
+
+/// The least position of each partition: where its reader begins.
+pub(super) fn starts(ranges: &[Owned], partitions: usize) -> Vec<Position> {
+    let of = |partition: usize| {
+        let positions = ranges.iter().filter_map(|it| it.machine.positions().get(partition));
+        positions.min_by_key(|position| position.offset).copied().unwrap_or_default()
+    };
+    (0..partitions).map(of).collect()
+}
+
+/// Reads the legs again that are kept by reference.
+fn refill(references: References, young: &mut [Restored], out: &Outside) -> anyhow::Result<()> {
+    for (index, wanted) in references.sorted() {
+        let name = out.source.names()[index.index()].clone();
+        let decoder = decoder(name.leg);
+        let mut router = Router::single(index, name, decoder);
+        let (mut clock, now) = (wanted.base.clock, RecordTime(out.now_ms));
+        let limit = (usize::MAX, out.now_ms);
+        out.source.read(index, wanted.base.offset, limit, &mut |record| {
+            router.take(record, &mut clock, now);
+        });
+        let records = router.take_single();
+        let mut reader = Bytes::new(&records);
+        while !reader.is_empty() {
+            let (key, envelope) = take_record(&mut reader)?;
+            let owns =
+                |(_, it): &(usize, &mut Restored)| it.range().identity().keys.contains(key.hash());
+            let owner = young.iter_mut().enumerate().find(owns);
+            let (place, restored) = owner.context("the ranges cover every key")?;
+            restored.refill(key, &envelope, &out.disks[place].store)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! What must hold at every commit, checked against the journal's own bytes as they become durable.
+
+use std::collections::BTreeMap;
+
+use actors::journal::object::Sealed;
+use actors::machine::block::{Block, Head};
+use actors::machine::ledger::Counts;
+use actors::sink::Row;
+use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use proto::types::{Incarnation, RangeId, RecordTime, Sequence, Slot};
+
+use super::source::Source;
+use super::trace::Trace;
+
+/// A row as it was committed.
+#[derive(Clone, Debug)]
+struct Said {
+    row: Row,
+    clock: RecordTime,
+}
+
+/// What the journals say so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Watch {
+    heads: BTreeMap<RangeId, Head>,
+    rows: BTreeMap<(RangeId, Sequence), Said>,
+    partials: BTreeMap<(RangeId, Vec<u8>), Vec<u8>>,
+    fenced: BTreeMap<Incarnation, Slot>,
+    written: BTreeMap<(Incarnation, Slot), Bytes>,
+    commits: u64,
+}
+
+impl Watch {
+    /// A journal has been ended.
+    pub(super) fn fenced(&mut self, of: Incarnation, slot: Slot) {
+        self.fenced.insert(of, slot);
+    }
+
+    /// An object has become durable.
+    ///
+    /// # Errors
+    ///
+    /// Where it breaks a promise.
+    pub(super) fn durable(
+        &mut self,
+        (of, slot): (Incarnation, Slot),
+        object: &Bytes,
+        source: &Source,
+        trace: &mut Trace,
+    ) -> anyhow::Result<()> {
+        trace.note_bytes(object);
+        // A late write may fill a slot again that was trimmed: with the same bytes, which nobody needs.
+        if self.written.get(&(of, slot)) == Some(object) {
+            return Ok(());
+        }
+        ensure!(
+            self.written.insert((of, slot), object.clone()).is_none(),
+            "I1: slot {slot} of {of} changes"
+        );
+        let is_open = self.fenced.get(&of).is_none_or(|&fence| slot < fence);
+        ensure!(is_open, "I1: journal {of} is fenced, and slot {slot} is written");
+        let sealed = Sealed::open(object.clone()).context("open a durable object")?;
+        self.commits += 1;
+        let ranges: Vec<_> = sealed.ranges().map(|(range, _)| range).collect();
+        for range in ranges {
+            let block = sealed.block(range).context("open a durable block")?;
+            let block = block.context("the index names a block")?;
+            self.block(block, source).with_context(|| format!("{range} in slot {slot} of {of}"))?;
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, block: Block, source: &Source) -> anyhow::Result<()> {
+        let range = block.range;
+        let last = self.heads.get(&range).cloned().unwrap_or_default();
+        let head = &block.head;
+        ensure!(
+            head.commit == last.commit + 1,
+            "I1: commit {} follows {}",
+            head.commit,
+            last.commit
+        );
+        ensure!(head.epoch >= last.epoch, "I1: epoch {} follows {}", head.epoch, last.epoch);
+        ensure!(
+            head.clock >= last.clock,
+            "the clock goes back from {} to {}",
+            last.clock,
+            head.clock
+        );
+        ensure!(head.acknowledged >= last.acknowledged, "acknowledgements go back");
+        for (partition, position) in head.positions.iter().enumerate() {
+            let before = last.positions.get(partition).copied().unwrap_or_default();
+            ensure!(
+                position.offset >= before.offset && position.clock >= before.clock,
+                "I3: partition {partition} goes back from {before:?} to {position:?}"
+            );
+            let counts = head.ledger.get(partition).copied().unwrap_or_default();
+            let due = source.count(partition, usize::from(range.0), position.offset);
+            ensure!(counts.balances(), "I9: the ledger of partition {partition}: {counts:?}");
+            ensure!(
+                counts.consumed == due,
+                "I2: of partition {partition} {} records count, not {due}",
+                counts.consumed
+            );
+        }
+        self.rows(&block, last.sequence)?;
+        if let Some(floor) = &block.partials_floor {
+            self.partials.retain(|(of, key), _| *of != range || key >= floor);
+        }
+        let partials = block.partials.into_iter().map(|(key, value)| ((range, key), value));
+        self.partials.extend(partials);
+        self.heads.insert(range, block.head);
+        Ok(())
+    }
+
+    fn rows(&mut self, block: &Block, mut last: Sequence) -> anyhow::Result<()> {
+        for row in &block.rows {
+            last = last.next();
+            let sequence = row.stamp.sequence;
+            ensure!(sequence == last, "I6: row {sequence} is committed in the place of {last}");
+            let said = Said { row: row.clone(), clock: block.head.clock };
+            self.rows.insert((block.range, sequence), said);
+        }
+        let head = block.head.sequence;
+        ensure!(head == last, "I6: the head says {head}, the last row is {last}");
+        Ok(())
+    }
+
+    /// What leaves the process is what has been committed.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not.
+    pub(super) fn check_published(&self, row: &Row) -> anyhow::Result<()> {
+        let (range, sequence) = (row.stamp.range, row.stamp.sequence);
+        let said = self.rows.get(&(range, sequence));
+        let said = said.with_context(|| format!("I5: {range} {sequence} is not committed"))?;
+        let is_same = said.row.outlet == row.outlet
+            && said.row.key == row.key
+            && said.row.payload == row.payload
+            && said.row.headers == row.headers
+            && said.row.stamp.version == row.stamp.version;
+        ensure!(is_same, "I6: {range} {sequence} is delivered with another content");
+        Ok(())
+    }
+
+    /// The range's clock at the commit that holds a row.
+    #[must_use]
+    pub(super) fn clock_of(&self, row: &Row) -> RecordTime {
+        let said = self.rows.get(&(row.stamp.range, row.stamp.sequence));
+        said.map_or(RecordTime(0), |it| it.clock)
+    }
+
+    /// Where a range's last commit left it.
+    #[must_use]
+    pub(super) fn head(&self, range: RangeId) -> Head {
+        self.heads.get(&range).cloned().unwrap_or_default()
+    }
+
+    /// The ledger over all ranges, by partition.
+    #[must_use]
+    pub(super) fn ledger(&self, partitions: usize) -> Vec<Counts> {
+        let mut sums = vec![Counts::default(); partitions];
+        for counts in self.heads.values().flat_map(|head| head.ledger.iter().enumerate()) {
+            sums[counts.0].add(counts.1);
+        }
+        sums
+    }
+
+    /// The last committed share of every cell.
+    pub(super) fn partials(&self) -> impl Iterator<Item = (RangeId, &Vec<u8>, &Vec<u8>)> {
+        self.partials.iter().map(|((range, key), value)| (*range, key, value))
+    }
+
+    /// How many rows have been committed.
+    #[must_use]
+    pub(super) fn row_count(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// How many objects have become durable.
+    #[must_use]
+    pub(super) const fn commits(&self) -> u64 {
+        self.commits
+    }
+}
