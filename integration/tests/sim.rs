@@ -1,5 +1,7 @@
 //! One node, simulated: seeded histories with faults, an exact oracle, and bugs that must be found.
 
+#![expect(clippy::print_stderr, reason = "a test says by which history each planted bug was found")]
+
 use integration::sim::{Plant, run};
 
 /// Histories of the test; `make sim` runs more.

@@ -156,6 +156,12 @@ mod tests {
         Batch { partition, from, to, clock, records: Bytes::new() }
     }
 
+    /// A batch is applied: accepted, and its clock reached.
+    fn apply(positions: &mut Positions, batch: &Batch) {
+        positions.accept(batch).unwrap();
+        positions.reach(batch.partition, batch.clock);
+    }
+
     fn start() -> Positions {
         Positions::new(vec![Position::default(); 2], RecordTime(0))
     }
@@ -168,24 +174,42 @@ mod tests {
         };
         assert_eq!(positions.accept(&batch(P0, 3, 9, 1)), Err(at(0, 0)));
         assert_eq!(positions.accept(&batch(P0, 0, 5, 1)), Ok(Offset(0)));
-        assert_eq!(positions.accept(&batch(P0, 0, 5, 1)), Err(at(5, 1)));
+        assert_eq!(positions.accept(&batch(P0, 0, 5, 1)), Err(at(5, 0)));
         assert_eq!(positions.accept(&batch(P0, 3, 9, 2)), Ok(Offset(5)));
-        assert_eq!(positions.accept(&batch(P0, 10, 12, 2)), Err(at(9, 2)));
+        assert_eq!(positions.accept(&batch(P0, 10, 12, 2)), Err(at(9, 0)));
     }
 
     #[test]
     fn the_clock_is_that_of_the_partition_that_is_furthest_behind() {
         let mut positions = start();
-        positions.accept(&batch(P0, 0, 5, 500)).unwrap();
+        apply(&mut positions, &batch(P0, 0, 5, 500));
         assert_eq!(positions.clock(), RecordTime(0), "the other partition may hold older records");
-        positions.accept(&batch(P1, 0, 5, 300)).unwrap();
+        apply(&mut positions, &batch(P1, 0, 5, 300));
         assert_eq!(positions.clock(), RecordTime(300));
+    }
+
+    #[test]
+    fn a_batch_makes_none_of_its_own_records_late() {
+        let mut positions = start();
+        apply(&mut positions, &batch(P1, 0, 5, 900));
+        positions.accept(&batch(P0, 0, 5, 500)).unwrap();
+        assert_eq!(positions.clock(), RecordTime(0), "none of its records has been applied");
+        positions.reach(P0, RecordTime(200));
+        assert_eq!(positions.clock(), RecordTime(200));
+    }
+
+    #[test]
+    fn a_note_about_the_end_is_good_up_to_its_time() {
+        let mut positions = start();
+        positions.caught_up(P1, Offset(0), RecordTime(300));
+        apply(&mut positions, &batch(P0, 0, 5, 500));
+        assert_eq!(positions.clock(), RecordTime(300), "what came since may not have been read");
     }
 
     #[test]
     fn a_partition_that_is_caught_up_holds_nobody_back() {
         let mut positions = start();
-        positions.accept(&batch(P0, 0, 5, 500)).unwrap();
+        apply(&mut positions, &batch(P0, 0, 5, 500));
         positions.caught_up(P1, Offset(7), RecordTime(900));
         assert_eq!(positions.clock(), RecordTime(0), "the note is about another position");
         positions.caught_up(P1, Offset(0), RecordTime(900));
@@ -203,7 +227,7 @@ mod tests {
             (positions.clock(), positions.records_clock()),
             (RecordTime(900), RecordTime(0))
         );
-        positions.accept(&batch(P0, 0, 5, 500)).unwrap();
+        apply(&mut positions, &batch(P0, 0, 5, 500));
         assert_eq!(positions.records_clock(), RecordTime(500));
     }
 
@@ -212,7 +236,7 @@ mod tests {
         let mut positions = start();
         positions.caught_up(P0, Offset(0), RecordTime(900));
         positions.caught_up(P1, Offset(0), RecordTime(900));
-        positions.accept(&batch(P0, 0, 5, 500)).unwrap();
+        apply(&mut positions, &batch(P0, 0, 5, 500));
         assert_eq!(positions.clock(), RecordTime(900));
     }
 }

@@ -111,14 +111,7 @@ impl Lives {
                     Err(ObjectError::NoCommit) => continue,
                     Err(error) => bail!(error),
                 };
-                for (place, standing) in standings.iter_mut().enumerate() {
-                    let id = RangeId(u16::try_from(place)?);
-                    let Some(block) = sealed.block(id)? else { continue };
-                    let changes = standing.follow((of, slot), block)?;
-                    if !changes.is_empty() {
-                        out.apply(place, &changes, standing.place())?;
-                    }
-                }
+                follow(standings, (of, slot), &sealed, out)?;
             }
             if out.strikes(Fault::CrashInRestore) {
                 return Ok(false);
@@ -195,6 +188,24 @@ fn refill(references: References, young: &mut [Restored], out: &Outside) -> anyh
             let owner = young.iter_mut().enumerate().find(owns);
             let (place, restored) = owner.context("the ranges cover every key")?;
             restored.refill(key, &envelope, &out.disks[place].store)?;
+        }
+    }
+    Ok(())
+}
+
+/// Applies what a commit has for each range to its store.
+fn follow(
+    standings: &mut [Standing],
+    at: (Incarnation, Slot),
+    sealed: &Sealed,
+    out: &mut Outside,
+) -> anyhow::Result<()> {
+    for (place, standing) in standings.iter_mut().enumerate() {
+        let id = RangeId(u16::try_from(place)?);
+        let Some(block) = sealed.block(id)? else { continue };
+        let changes = standing.follow(at, block)?;
+        if !changes.is_empty() {
+            out.apply(place, &changes, standing.place())?;
         }
     }
     Ok(())

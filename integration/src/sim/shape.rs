@@ -42,6 +42,7 @@ pub(super) struct Shape {
 
 /// What the things outside the process are like.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 pub(super) struct Durable {
     /// Whether rows and marker are one transaction of the sink.
     pub(super) is_exactly_once: bool,
