@@ -20,6 +20,7 @@ use crate::machine::positions::{Batch, Position};
 use crate::machine::range::{ApplyError, Found, Identity, Outcome, Range as Machine, Status};
 use crate::machine::transaction::Rules;
 use crate::store::Store;
+use crate::store::memory::MemoryStore;
 use crate::transaction::{self, Transaction};
 use crate::{committer, engine, publisher, reader};
 use supply::Supply;
@@ -235,6 +236,17 @@ impl Actor for Range {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         state.spawn_decisions(&myself).await
+    }
+
+    /// The store is closed before anybody hears that the range has stopped: its state lives on for a while,
+    /// in the message that tells the supervisor.
+    async fn post_stop(
+        &self,
+        _myself: ActorRef<Message>,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        state.store = Box::new(MemoryStore::default());
+        Ok(())
     }
 
     async fn handle(
