@@ -40,6 +40,8 @@ pub enum Message {
     Committed(Slot),
     /// The sink has acknowledged every row up to that one.
     Acknowledged(Sequence),
+    /// The node is about to end: commit whole figures without delay.
+    Ending,
     /// What is known about a transaction?
     Find(TransactionKey, RpcReplyPort<Found>),
     /// How do things stand?
@@ -275,6 +277,7 @@ impl Actor for Range {
             }
             Message::Committed(slot) => state.committed(slot)?,
             Message::Acknowledged(sequence) => state.machine.acknowledged(sequence),
+            Message::Ending => state.machine.hurry_figures(),
             Message::Find(key, reply) => {
                 let found = state.machine.find(key, &*state.store)?;
                 engine::answer(reply, found);

@@ -19,6 +19,8 @@ pub enum Table {
     Tombstones = 3,
     /// Cumulative partials of indicators, one row a cell.
     Partials = 4,
+    /// What transactions have added to cells since these were put last, one row a commit.
+    Contributions = 5,
 }
 
 /// A change to one row.

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::types::{RangeId, RecordTime, Sequence};
+use proto::types::{RangeId, RecordTime};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use crate::aggregator::{self, Aggregator, Message, Upserts};
 use crate::machine::aggregate::{Report, Since, Stamp};
-use crate::machine::block::Block;
+use crate::machine::block::{Block, Figures};
 use crate::machine::partial::layout::Layout;
 use crate::machine::partial::{CellKey, Row};
 use crate::machine::range::Range;
@@ -80,25 +80,22 @@ impl Aggregators {
         self.tell(&report, range.cells())
     }
 
-    /// A range's commit is durable: each dimension hears of it, also where nothing of its own changed.
+    /// A range's commit is durable: where it has cells each dimension hears of it, also where none of its own
+    /// has changed.
     ///
     /// # Errors
     ///
     /// Where an aggregator has died.
-    pub fn report(
-        &self,
-        block: &Block,
-        since: Sequence,
-        rows: Vec<Row>,
-    ) -> Result<(), ActorProcessingErr> {
+    pub fn report(&self, block: &Block) -> Result<(), ActorProcessingErr> {
+        let Figures::Cells { since, cells, .. } = &block.figures else { return Ok(()) };
         let report = Told {
             range: block.range,
             stamp: Stamp { epoch: block.head.epoch, sequence: block.head.sequence },
             record_time: block.head.clock,
-            since: Since::Sequence(since),
+            since: Since::Sequence(*since),
             horizon: i64::MIN,
         };
-        self.tell(&report, rows)
+        self.tell(&report, cells.clone())
     }
 
     fn tell(&self, told: &Told, rows: Vec<Row>) -> Result<(), ActorProcessingErr> {

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use proto::types::{Offset, PartitionIndex, RangeId, Sequence};
+use proto::types::{Offset, PartitionIndex, RangeId};
 use ractor::ActorProcessingErr;
 
 use super::aggregators::Aggregators;
 use crate::machine::block::Block;
-use crate::machine::partial::Row;
 use crate::machine::positions::Position;
 
 /// Shared by the actors of a node. It decides nothing.
@@ -73,11 +72,7 @@ impl Links {
                 None => committed.push((block.range, positions)),
             }
         }
-        let rows = block.partials.iter().map(|(key, value)| (key.clone(), value.clone()));
-        let rows = rows.map(|(key, value)| Row { key, value }).collect();
-        let before = block.rows.len() as u64;
-        let since = Sequence(block.head.sequence.0.saturating_sub(before));
-        self.aggregators.report(block, since, rows)
+        self.aggregators.report(block)
     }
 
     /// The position of each source partition below which everything is committed in every range.

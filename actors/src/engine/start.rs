@@ -121,12 +121,7 @@ impl Engine {
     pub async fn stop(&self, patience: Duration) {
         let ended = Some(patience);
         join_all(self.readers.iter().map(|it| it.stop_and_wait(None, ended))).await;
-        let step = Duration::from_millis(50);
-        let mut waited = Duration::ZERO;
-        while waited < patience && (waited < step * 4 || self.links.shown().outbox_bytes > 0) {
-            tokio::time::sleep(step).await;
-            waited += step;
-        }
+        drop(tokio::time::timeout(patience, self.come_to_rest()).await);
         // Each is gone before the process ends: a store that is closed by the process's end may abort it.
         drop(self.committer.stop_and_wait(None, ended).await);
         join_all(self.ranges.iter().map(|it| it.actor.stop_and_wait(None, ended))).await;
@@ -138,6 +133,26 @@ impl Engine {
         }
         self.supervisor.stop(None);
         info!("engine stopped");
+    }
+}
+
+impl Engine {
+    /// Waits until what was read is committed and delivered, with whole figures.
+    async fn come_to_rest(&self) {
+        const STEP: Duration = Duration::from_millis(50);
+        for range in &self.ranges {
+            drop(range.actor.cast(range::Message::Ending));
+        }
+        // What is under way (a decision, a batch) shows nowhere; it takes far less than this.
+        tokio::time::sleep(STEP * 4).await;
+        loop {
+            let reports = self.reports().await.unwrap_or_default();
+            let lags = reports.iter().any(|report| report.status.figures_lag);
+            if !lags && self.links.shown().outbox_bytes == 0 {
+                return;
+            }
+            tokio::time::sleep(STEP).await;
+        }
     }
 }
 

@@ -218,7 +218,7 @@ fn take_entry(reader: &mut Reader<'_>) -> Result<Entry, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::block::{Head, References};
+    use crate::machine::block::{Cleared, Figures, Head, References};
 
     fn block(range: u16, commit: u64) -> Block {
         Block {
@@ -228,8 +228,8 @@ mod tests {
             puts: vec![],
             removed: vec![],
             tombstones: vec![(1, vec![9; 320])],
-            partials: vec![],
-            partials_floor: None,
+            figures: Figures::Added(vec![]),
+            cleared: Cleared::default(),
             rows: vec![],
         }
     }

@@ -8,12 +8,15 @@ mod encode;
 mod head;
 mod references;
 
-use proto::types::{RangeId, Slot, TransactionKey};
+use std::ops::Range;
+
+use proto::types::{RangeId, Sequence, TransactionKey};
 
 pub use head::{Head, Place};
 pub use references::{References, Wanted};
 
 use super::codec::put_varint;
+use super::partial;
 use crate::sink::Row;
 use crate::store::{Change, Table};
 
@@ -35,12 +38,41 @@ pub struct Block {
     pub removed: Vec<TransactionKey>,
     /// Who is done, by time bucket, packed as `tombstones` does.
     pub tombstones: Vec<(u64, Vec<u8>)>,
-    /// Cumulative partials that changed, as rows.
-    pub partials: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Partials before this window start are forgotten; `None`: all are kept.
-    pub partials_floor: Option<Vec<u8>>,
+    /// What the commit's transactions have added to indicators.
+    pub figures: Figures,
+    /// What the store has no more use for.
+    pub cleared: Cleared,
     /// What is published once the commit is durable (I5).
     pub rows: Vec<Row>,
+}
+
+/// What a commit says about indicators.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Figures {
+    /// What was added to cells since the last commit: packed [`Contributions`], one behind the other.
+    ///
+    /// [`Contributions`]: super::contribution::Contributions
+    Added(Vec<u8>),
+    /// Every cell that has changed behind an earlier commit, each with all that was ever added to it.
+    Cells {
+        /// That commit: the last that had cells.
+        behind: u64,
+        /// The sequence of its last row.
+        since: Sequence,
+        /// The cells.
+        cells: Vec<partial::Row>,
+    },
+}
+
+/// Rows of the store that a commit makes superfluous, beside those that it names one by one.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Cleared {
+    /// References of these commits: their legs have been joined, or are kept by value.
+    pub references: Range<u64>,
+    /// Tombstones of buckets before this one.
+    pub tombstones_before: Option<u64>,
+    /// Cells of windows that ended before this, in milliseconds of the event clock.
+    pub cells_before: Option<u64>,
 }
 
 impl Block {
@@ -52,8 +84,7 @@ impl Block {
         if !self.references.is_empty() {
             changes.push(Change::Put(Table::References, commit.to_vec(), self.references.pack()));
         }
-        let live_from = self.head.live_from.to_be_bytes();
-        changes.push(Change::DeleteRange(Table::References, vec![], live_from.to_vec()));
+        delete_commits(&mut changes, Table::References, &self.cleared.references);
         // A transaction that was put and is done within one commit is in neither list.
         for key in &self.removed {
             changes.push(Change::Delete(Table::Open, key.0.to_be_bytes().to_vec()));
@@ -65,29 +96,50 @@ impl Block {
             let key = [bucket.to_be_bytes(), commit].concat();
             changes.push(Change::Put(Table::Tombstones, key, packed.clone()));
         }
-        let floor = self.head.floor.to_be_bytes();
-        changes.push(Change::DeleteRange(Table::Tombstones, vec![], floor.to_vec()));
-        for (key, value) in &self.partials {
-            changes.push(Change::Put(Table::Partials, key.clone(), value.clone()));
+        if let Some(bucket) = self.cleared.tombstones_before {
+            let floor = bucket.to_be_bytes().to_vec();
+            changes.push(Change::DeleteRange(Table::Tombstones, vec![], floor));
         }
-        if let Some(floor) = &self.partials_floor {
-            changes.push(Change::DeleteRange(Table::Partials, vec![], floor.clone()));
-        }
+        self.change_figures(&mut changes);
         let mut head = Vec::with_capacity(512);
         place.put(&mut head);
         self.head.put(&mut head);
         changes.push(Change::Put(Table::Head, vec![], head));
         changes
     }
+
+    fn change_figures(&self, changes: &mut Vec<Change>) {
+        let commit = self.head.commit;
+        match &self.figures {
+            Figures::Added(added) if added.is_empty() => {}
+            Figures::Added(added) => {
+                let key = commit.to_be_bytes().to_vec();
+                changes.push(Change::Put(Table::Contributions, key, added.clone()));
+            }
+            Figures::Cells { behind, cells, .. } => {
+                delete_commits(changes, Table::Contributions, &(*behind..commit));
+                let put = |row: &partial::Row| {
+                    Change::Put(Table::Partials, row.key.clone(), row.value.clone())
+                };
+                changes.extend(cells.iter().map(put));
+            }
+        }
+        if let Some(horizon) = self.cleared.cells_before {
+            let (from, to) = partial::keys_before(i64::try_from(horizon).unwrap_or(i64::MAX));
+            changes.push(Change::DeleteRange(Table::Partials, from, to));
+        }
+    }
 }
 
-/// Where a commit stands, for messages and for the journal: the range's number of it and its slot.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Committed {
-    /// The range's number of the commit.
-    pub commit: u64,
-    /// The slot of the node's journal that holds it.
-    pub slot: Slot,
+/// Deletes the rows of `commits` one by one: a store that is full of deleted stretches reads slowly.
+fn delete_commits(changes: &mut Vec<Change>, table: Table, commits: &Range<u64>) {
+    const MANY: u64 = 128;
+    if commits.end.saturating_sub(commits.start) > MANY {
+        let [from, to] = [commits.start, commits.end].map(|it| it.to_be_bytes().to_vec());
+        return changes.push(Change::DeleteRange(table, from, to));
+    }
+    let delete = |commit: u64| Change::Delete(table, commit.to_be_bytes().to_vec());
+    changes.extend(commits.clone().map(delete));
 }
 
 /// Appends a list: its length, then each item by `put`.

@@ -7,9 +7,12 @@ use super::codec::{Malformed, Reader, put_bytes, put_varint};
 /// What one transaction adds, for every scenario that it belongs to. Empty where it adds nothing.
 ///
 /// ```text
-/// scenario, zigzag start, duration, populations: varints; then a value for each dimension, in order,
-/// behind its length (empty: the transaction has no place in that dimension)
+/// scenario, zigzag start, duration, populations, dimensions: varints; then a value for each dimension, in
+/// order, behind its length (empty: the transaction has no place in that dimension)
 /// ```
+///
+/// It needs no scenario to be read, so that one that was written under other rules can be; and several, one
+/// behind the other, are read like one.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Contributions {
     packed: Vec<u8>,
@@ -29,12 +32,13 @@ pub struct Share {
 }
 
 impl Contributions {
-    /// Begins a scenario; its dimensions' values follow, all of them, in order.
-    pub fn begin(&mut self, scenario: u16, start: EventTime, duration_ms: u64, populations: u64) {
-        put_varint(&mut self.packed, u64::from(scenario));
-        put_varint(&mut self.packed, zigzag(start.0));
-        put_varint(&mut self.packed, duration_ms);
-        put_varint(&mut self.packed, populations);
+    /// Begins a scenario; the values of so many dimensions follow, in order.
+    pub fn begin(&mut self, share: &Share, dimensions: usize) {
+        put_varint(&mut self.packed, u64::from(share.scenario));
+        put_varint(&mut self.packed, zigzag(share.start.0));
+        put_varint(&mut self.packed, share.duration_ms);
+        put_varint(&mut self.packed, share.populations);
+        put_varint(&mut self.packed, dimensions as u64);
     }
 
     /// The value of the next dimension.
@@ -42,32 +46,33 @@ impl Contributions {
         put_bytes(&mut self.packed, value.as_bytes());
     }
 
-    /// Gives each scenario's share, and each of its dimensions' values, to `take`.
-    /// `dimensions` says how many dimensions a scenario has.
-    ///
-    /// # Errors
-    ///
-    /// [`Malformed`] where the values do not fit `dimensions`.
-    pub fn each(
-        &self,
-        dimensions: impl Fn(u16) -> usize,
-        mut take: impl FnMut(&Share, u16, &str),
-    ) -> Result<(), Malformed> {
-        let mut reader = Reader::new(&self.packed);
-        while !reader.is_empty() {
-            let scenario = reader.number()?;
-            let start = EventTime(unzigzag(reader.varint()?));
-            let (duration_ms, populations) = (reader.varint()?, reader.varint()?);
-            let share = Share { scenario, start, duration_ms, populations };
-            for dimension in 0..dimensions(scenario) {
-                let value = std::str::from_utf8(reader.bytes()?).map_err(|_| Malformed)?;
-                if !value.is_empty() {
-                    take(&share, u16::try_from(dimension).map_err(|_| Malformed)?, value);
-                }
+    /// The bytes.
+    #[must_use]
+    pub fn packed(&self) -> &[u8] {
+        &self.packed
+    }
+}
+
+/// Gives each scenario's share in `packed`, and each of its dimensions' values, to `take`.
+///
+/// # Errors
+///
+/// [`Malformed`] where the bytes are no contributions; what came before was given.
+pub fn each_share(packed: &[u8], mut take: impl FnMut(&Share, u16, &str)) -> Result<(), Malformed> {
+    let mut reader = Reader::new(packed);
+    while !reader.is_empty() {
+        let scenario = reader.number()?;
+        let start = EventTime(unzigzag(reader.varint()?));
+        let (duration_ms, populations) = (reader.varint()?, reader.varint()?);
+        let share = Share { scenario, start, duration_ms, populations };
+        for dimension in 0..reader.number()? {
+            let value = std::str::from_utf8(reader.bytes()?).map_err(|_| Malformed)?;
+            if !value.is_empty() {
+                take(&share, dimension, value);
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 const fn zigzag(value: i64) -> u64 {
@@ -82,36 +87,45 @@ const fn unzigzag(value: u64) -> i64 {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_scenario_and_dimension_is_given_back() {
-        let mut contributions = Contributions::default();
-        contributions.begin(0, EventTime(-5), 7, 3);
-        contributions.value("atm");
-        contributions.value("");
-        contributions.begin(4, EventTime(i64::MAX), 0, u64::MAX);
-        contributions.value("110108");
+    fn share(scenario: u16, start: i64, populations: u64) -> Share {
+        Share { scenario, start: EventTime(start), duration_ms: 7, populations }
+    }
 
+    #[test]
+    fn every_scenario_and_dimension_is_given_back_also_of_several_transactions() {
+        let mut one = Contributions::default();
+        one.begin(&share(0, -5, 3), 2);
+        one.value("atm");
+        one.value("");
+        let mut other = Contributions::default();
+        other.begin(&share(4, i64::MAX, u64::MAX), 2);
+        other.value("");
+        other.value("110108");
         let mut seen = Vec::new();
-        let dimensions = |scenario| if scenario == 0 { 2 } else { 1 };
+        let packed = [one.packed(), other.packed()].concat();
         let take = |share: &Share, dimension, value: &str| {
-            seen.push((
-                share.scenario,
-                share.start.0,
-                share.populations,
-                dimension,
-                value.to_owned(),
-            ));
+            seen.push((*share, dimension, value.to_owned()))
         };
-        contributions.each(dimensions, take).unwrap();
-        let expected =
-            [(0, -5, 3, 0, "atm".to_owned()), (4, i64::MAX, u64::MAX, 0, "110108".to_owned())];
+        each_share(&packed, take).unwrap();
+        let expected = [
+            (share(0, -5, 3), 0, "atm".to_owned()),
+            (share(4, i64::MAX, u64::MAX), 1, "110108".to_owned()),
+        ];
         assert_eq!(seen, expected);
     }
 
     #[test]
-    fn values_that_do_not_fit_the_scenario_are_refused() {
+    fn i11_cut_contributions_are_refused() {
         let mut contributions = Contributions::default();
-        contributions.begin(0, EventTime(0), 7, 3);
-        assert_eq!(contributions.each(|_| 1, |_, _, _| {}), Err(Malformed));
+        contributions.begin(&share(0, 0, 3), 1);
+        contributions.value("atm");
+        let packed = contributions.packed();
+        for length in 1..packed.len() {
+            assert_eq!(
+                each_share(&packed[..length], |_, _, _| {}),
+                Err(Malformed),
+                "cut at {length}"
+            );
+        }
     }
 }

@@ -7,7 +7,7 @@ mod table;
 mod tests;
 
 pub use self::cell::{CellKey, Contribution, MAX_VALUE_BYTES, OTHER, window_start};
-pub use self::table::{Added, Beyond, Partials};
+pub use self::table::{Added, Beyond, Partials, keys_before};
 
 use super::sketch::varint::{self, Reader};
 use super::sketch::{MAX_COUNT, Malformed, Quantile, Sketch};

@@ -15,6 +15,7 @@ mod boxes;
 mod close;
 mod decided;
 mod due;
+mod figures;
 mod load;
 mod output;
 
@@ -35,13 +36,13 @@ use super::codec::Reader;
 use super::deadlines::Deadlines;
 use super::envelope::{Kind, take_record};
 use super::ledger::{Counts, Fate};
-use super::partial::Partials;
 use super::partial::layout::Layout;
 use super::positions::{Batch, Position, Positions, Refused};
 use super::tombstones::Tombstones;
 use super::transaction::{Activation, Rules};
 use crate::store::{Store, StoreError};
 use boxes::Boxes;
+use figures::Figures;
 use output::Output;
 
 /// How long what is kept. All times are of the record clock but for `young_ms`.
@@ -109,13 +110,15 @@ pub struct Range {
     boxes: Boxes,
     tombstones: Tombstones,
     deadlines: Deadlines,
-    partials: Partials,
-    figures_floor: i64,
+    figures: Figures,
     output: Output,
     pending: Pending,
     young: VecDeque<Generation>,
     activations: Vec<Activation>,
     commit: u64,
+    /// The first commit whose references the store may still have, and of which buckets tombstones.
+    references_from: u64,
+    tombstones_from: u64,
 }
 
 impl Range {
@@ -138,13 +141,14 @@ impl Range {
             boxes: Boxes::default(),
             tombstones: Tombstones::new(bucket_ms.max(100)),
             deadlines: Deadlines::default(),
-            partials: Partials::new(layout),
-            figures_floor: i64::MIN,
+            figures: Figures::new(layout),
             output: Output::new(identity.id, identity.epoch, Sequence(0)),
             pending: Pending::default(),
             young: VecDeque::new(),
             activations: Vec::new(),
             commit: 0,
+            references_from: 0,
+            tombstones_from: 0,
             settings,
             rules,
         }

@@ -129,7 +129,7 @@ mod tests {
     use proto::types::{Epoch, Version};
 
     use super::*;
-    use crate::machine::block::References;
+    use crate::machine::block::{Cleared, Figures, References};
     use crate::sink::{Outlet, Stamp};
     use crate::store::memory::MemoryStore;
 
@@ -150,8 +150,8 @@ mod tests {
             puts: vec![],
             removed: vec![],
             tombstones: vec![],
-            partials: vec![],
-            partials_floor: None,
+            figures: Figures::Added(vec![]),
+            cleared: Cleared::default(),
             rows: vec![row],
         }
     }

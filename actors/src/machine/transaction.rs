@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use proto::types::{EventTime, Leg, SourcePartition, TransactionKey, Version};
 
-use super::contribution::Contributions;
+use super::contribution::{Contributions, Share};
 use super::envelope::{Envelope, Kind, envelopes};
 use super::fields::Bodies;
 use super::mailbox::Legs;
@@ -136,8 +136,13 @@ impl Joined<'_> {
         let duration_ms = u64::try_from(self.end().0 - self.start().0).unwrap_or(0);
         for (number, scenario) in rules.scenarios.iter().enumerate() {
             let Some(verdict) = scenario.judge(&self.bodies) else { continue };
-            let number = u16::try_from(number).expect("a cluster has under 65,536 scenarios");
-            contributions.begin(number, self.start(), duration_ms, verdict.populations);
+            let share = Share {
+                scenario: u16::try_from(number).expect("a cluster has under 65,536 scenarios"),
+                start: self.start(),
+                duration_ms,
+                populations: verdict.populations,
+            };
+            contributions.begin(&share, scenario.dimensions.len());
             for dimension in 0..scenario.dimensions.len() {
                 let value = scenario.dimension_value(dimension, &self.bodies);
                 contributions.value(value.as_deref().unwrap_or_default());

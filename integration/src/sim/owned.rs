@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use actors::journal::object::Packed;
-use actors::machine::block::Block;
+use actors::machine::block::{Block, Figures};
 use actors::machine::outbox::Outbox;
 use actors::machine::positions::{Batch, Position};
 use actors::machine::range::{ApplyError, Outcome, Range};
@@ -98,6 +98,11 @@ impl Owned {
         let mut block = self.machine.close(wall_ms)?;
         if out.has(Plant::NoTombstones) {
             block.tombstones.clear();
+        }
+        if out.has(Plant::NoContributions)
+            && let Figures::Added(added) = &mut block.figures
+        {
+            added.clear();
         }
         let packed = Packed::new(&block);
         if out.has(Plant::PublishEarly) {

@@ -23,6 +23,8 @@ pub enum Plant {
     NoTail,
     /// The memory that a transaction is done is not committed.
     NoTombstones,
+    /// I8: what is added to figures is not committed until cells are.
+    NoContributions,
     /// I10: slots are trimmed that a store would need after a crash.
     TrimTail,
     /// I10: slots are trimmed whose rows are not acknowledged.
@@ -33,7 +35,7 @@ pub enum Plant {
 
 impl Plant {
     /// Every bug.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::PositionApart,
         Self::PublishEarly,
         Self::LostAsWon,
@@ -43,6 +45,7 @@ impl Plant {
         Self::NoRefill,
         Self::NoTail,
         Self::NoTombstones,
+        Self::NoContributions,
         Self::TrimTail,
         Self::TrimOutbox,
         Self::GapAccepted,
@@ -67,6 +70,7 @@ impl fmt::Display for Plant {
             Self::NoRefill => "no-refill",
             Self::NoTail => "no-tail",
             Self::NoTombstones => "no-tombstones",
+            Self::NoContributions => "no-contributions",
             Self::TrimTail => "trim-tail",
             Self::TrimOutbox => "trim-outbox",
             Self::GapAccepted => "gap-accepted",

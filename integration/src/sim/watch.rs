@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use actors::journal::object::Sealed;
-use actors::machine::block::{Block, Head};
+use actors::machine::block::{Block, Figures, Head};
 use actors::machine::ledger::Counts;
+use actors::machine::partial::keys_before;
 use actors::sink::Row;
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
@@ -105,13 +106,20 @@ impl Watch {
             );
         }
         self.rows(&block, last.sequence)?;
-        if let Some(floor) = &block.partials_floor {
-            self.partials.retain(|(of, key), _| *of != range || key >= floor);
-        }
-        let partials = block.partials.into_iter().map(|(key, value)| ((range, key), value));
-        self.partials.extend(partials);
+        self.figures(&block);
         self.heads.insert(range, block.head);
         Ok(())
+    }
+
+    fn figures(&mut self, block: &Block) {
+        if let Some(horizon) = block.cleared.cells_before {
+            let (_, floor) = keys_before(horizon.cast_signed());
+            self.partials.retain(|(of, key), _| *of != block.range || *key >= floor);
+        }
+        if let Figures::Cells { cells, .. } = &block.figures {
+            let cells = cells.iter().map(|row| ((block.range, row.key.clone()), row.value.clone()));
+            self.partials.extend(cells);
+        }
     }
 
     fn rows(&mut self, block: &Block, mut last: Sequence) -> anyhow::Result<()> {

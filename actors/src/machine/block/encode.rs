@@ -4,7 +4,8 @@
 use proto::types::{Epoch, RangeId, Sequence, TransactionKey, Version};
 
 use super::super::codec::{Malformed, Reader, put_bytes, put_varint};
-use super::{Block, Head, References, put_list};
+use super::super::partial;
+use super::{Block, Cleared, Figures, Head, References, put_list};
 use crate::sink::{Outlet, Row, Stamp};
 
 impl Block {
@@ -26,11 +27,8 @@ impl Block {
             put_varint(out, *bucket);
             put_bytes(out, packed);
         });
-        put_list(&mut out, &self.partials, |out, (key, value)| {
-            put_bytes(out, key);
-            put_bytes(out, value);
-        });
-        put_bytes(&mut out, self.partials_floor.as_deref().unwrap_or_default());
+        self.figures.put(&mut out);
+        self.cleared.put(&mut out);
         put_list(&mut out, &self.rows, put_row);
         out
     }
@@ -51,27 +49,66 @@ impl Block {
         let removed = take_list(&mut reader, take_key)?;
         let tombstones =
             take_list(&mut reader, |reader| Ok((reader.varint()?, reader.bytes()?.to_vec())))?;
-        let partials = take_list(&mut reader, |reader| {
-            Ok((reader.bytes()?.to_vec(), reader.bytes()?.to_vec()))
-        })?;
-        let floor = reader.bytes()?;
-        let partials_floor = (!floor.is_empty()).then(|| floor.to_vec());
+        let figures = Figures::take(&mut reader)?;
+        let cleared = Cleared::take(&mut reader)?;
         let epoch = head.epoch;
         let rows = take_list(&mut reader, |reader| take_row(reader, range, epoch))?;
         if !reader.is_empty() {
             return Err(Malformed);
         }
-        Ok(Self {
-            range,
-            head,
-            references,
-            puts,
-            removed,
-            tombstones,
-            partials,
-            partials_floor,
-            rows,
-        })
+        Ok(Self { range, head, references, puts, removed, tombstones, figures, cleared, rows })
+    }
+}
+
+impl Figures {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Added(added) => {
+                out.push(0);
+                put_bytes(out, added);
+            }
+            Self::Cells { behind, since, cells } => {
+                out.push(1);
+                put_varint(out, *behind);
+                put_varint(out, since.0);
+                put_list(out, cells, |out, row| {
+                    put_bytes(out, &row.key);
+                    put_bytes(out, &row.value);
+                });
+            }
+        }
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        match reader.array()? {
+            [0] => Ok(Self::Added(reader.bytes()?.to_vec())),
+            [1] => {
+                let (behind, since) = (reader.varint()?, Sequence(reader.varint()?));
+                let cells = take_list(reader, |reader| {
+                    let (key, value) = (reader.bytes()?.to_vec(), reader.bytes()?.to_vec());
+                    Ok(partial::Row { key, value })
+                })?;
+                Ok(Self::Cells { behind, since, cells })
+            }
+            [_] => Err(Malformed),
+        }
+    }
+}
+
+impl Cleared {
+    /// 0 stands for `None`: there is nothing before 0.
+    fn put(&self, out: &mut Vec<u8>) {
+        let Self { references, tombstones_before, cells_before } = self;
+        let (buckets, cells) = (tombstones_before.unwrap_or(0), cells_before.unwrap_or(0));
+        for number in [references.start, references.end, buckets, cells] {
+            put_varint(out, number);
+        }
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let references = reader.varint()?..reader.varint()?;
+        let mut before = || Ok(Some(reader.varint()?).filter(|&it| it > 0));
+        Ok(Self { references, tombstones_before: before()?, cells_before: before()? })
     }
 }
 

@@ -23,6 +23,10 @@ pub struct Head {
     pub live_from: u64,
     /// The first bucket of tombstones that has not been dropped.
     pub floor: u64,
+    /// The last commit that had cells: what later ones have added is not in them.
+    pub folded: u64,
+    /// Windows that ended before this are forgotten, in milliseconds of the event clock; 0: none.
+    pub horizon_ms: u64,
     /// How far each source partition has been applied.
     pub positions: Vec<Position>,
     /// What became of each source partition's records.
@@ -40,6 +44,8 @@ impl Head {
             self.clock.0,
             self.live_from,
             self.floor,
+            self.folded,
+            self.horizon_ms,
         ];
         numbers.iter().for_each(|&number| put_varint(out, number));
         super::put_list(out, &self.positions, |out, position| {
@@ -63,6 +69,8 @@ impl Head {
             clock: RecordTime(reader.varint()?),
             live_from: reader.varint()?,
             floor: reader.varint()?,
+            folded: reader.varint()?,
+            horizon_ms: reader.varint()?,
             ..Self::default()
         };
         for _ in 0..reader.number::<u16>()? {

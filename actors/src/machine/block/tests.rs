@@ -22,6 +22,8 @@ fn block() -> Block {
         clock: RecordTime(5),
         live_from: 9,
         floor: 3,
+        folded: 11,
+        horizon_ms: 3_600_000,
         positions: vec![position],
         ledger: vec![counts],
     };
@@ -44,8 +46,12 @@ fn block() -> Block {
         puts: vec![(TransactionKey(1), b"row".to_vec())],
         removed: vec![TransactionKey(2)],
         tombstones: vec![(3, vec![7; 32])],
-        partials: vec![(b"cell".to_vec(), b"partial".to_vec())],
-        partials_floor: Some(b"c".to_vec()),
+        figures: Figures::Added(b"added".to_vec()),
+        cleared: Cleared {
+            references: 7..9,
+            tombstones_before: Some(3),
+            cells_before: Some(3_600_000),
+        },
         rows: vec![row],
     }
 }

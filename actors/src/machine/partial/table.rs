@@ -167,7 +167,7 @@ impl Partials {
         let horizon = self.horizon;
         self.cells.retain(|key, _| key.end() >= horizon);
         self.values.retain(|family, _| family.end() >= horizon);
-        (end_bytes(i64::MIN).to_vec(), end_bytes(horizon).to_vec())
+        keys_before(horizon)
     }
 
     /// What did not go to the cell of its value, since the process started.
@@ -202,6 +202,12 @@ impl Partials {
         };
         self.cells.iter().map(of).sum()
     }
+}
+
+/// The stretch of keys `from..to` of all cells whose window ended before `horizon`.
+#[must_use]
+pub fn keys_before(horizon: i64) -> (Vec<u8>, Vec<u8>) {
+    (end_bytes(i64::MIN).to_vec(), end_bytes(horizon).to_vec())
 }
 
 fn row(key: &CellKey, cell: &Cell) -> Row {

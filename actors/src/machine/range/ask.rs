@@ -26,6 +26,8 @@ pub struct Status {
     pub sequence: Sequence,
     /// The range's record clock.
     pub clock: RecordTime,
+    /// Whether cells lag behind what was added to them: for a second at most.
+    pub figures_lag: bool,
 }
 
 /// What is known about a transaction.
@@ -77,6 +79,7 @@ impl Range {
             commit: self.commit,
             sequence: self.output.sequence(),
             clock: self.positions.clock(),
+            figures_lag: self.figures.are_behind(),
         }
     }
 
@@ -111,9 +114,14 @@ impl Range {
         self.output.emitted()
     }
 
+    /// The node is about to end: the next commit has the figures up to it.
+    pub const fn hurry_figures(&mut self) {
+        self.figures.hurry();
+    }
+
     /// The rows of all the range's cells as of the last close; what an aggregator that starts asks for.
     #[must_use]
     pub fn cells(&self) -> Vec<Row> {
-        self.partials.all()
+        self.figures.cells()
     }
 }

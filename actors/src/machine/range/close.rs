@@ -2,7 +2,7 @@
 
 use proto::types::TransactionKey;
 
-use super::super::block::{Block, Head};
+use super::super::block::{Block, Cleared, Head};
 use super::boxes::Kept;
 use super::{Generation, Pending, Range};
 
@@ -10,7 +10,7 @@ impl Range {
     /// Closes the batch: everything since the last close as one block. `None` where nothing has changed.
     /// `wall_ms` decides only which transactions are kept by value from now on.
     pub fn close(&mut self, wall_ms: u64) -> Option<Block> {
-        if !self.pending.is_touched && !self.has_aged(wall_ms) {
+        if !self.pending.is_touched && !self.has_aged(wall_ms) && !self.figures.are_due(wall_ms) {
             return None;
         }
         self.commit += 1;
@@ -21,9 +21,9 @@ impl Range {
         self.closed_at = self.positions.all().to_vec();
         self.closed_clock = self.positions.clock();
         let puts = self.put_by_value(&pending);
-        let partials_floor = self.forget_figures();
-        let partials =
-            self.partials.take_changed().into_iter().map(|row| (row.key, row.value)).collect();
+        let clock = self.positions.records_clock();
+        let cells_before = self.figures.forget(clock, self.settings.figures_ms);
+        let figures = self.figures.close(self.commit, self.output.sequence(), wall_ms);
         Some(Block {
             range: self.identity.id,
             head: self.head(),
@@ -31,8 +31,8 @@ impl Range {
             puts,
             removed: pending.removed,
             tombstones: self.tombstones.take_fresh(),
-            partials,
-            partials_floor,
+            figures,
+            cleared: self.clear(cells_before),
             rows: self.output.take_rows(),
         })
     }
@@ -50,8 +50,10 @@ impl Range {
             sequence: self.output.sequence(),
             acknowledged: self.output.acknowledged(),
             clock: self.positions.clock(),
-            live_from: self.young.front().map_or(self.commit + 1, |generation| generation.commit),
+            live_from: self.references_from.max(self.live_from()),
             floor: self.tombstones.floor(),
+            folded: self.figures.folded(),
+            horizon_ms: self.figures.horizon_ms(),
             positions: self.positions.all().to_vec(),
             ledger: self.ledger.clone(),
         }
@@ -59,7 +61,10 @@ impl Range {
 
     /// Also while no record comes, young transactions grow up: only then do they wait for their deadline.
     fn has_aged(&self, wall_ms: u64) -> bool {
-        let is_old = |it: &Generation| it.wall_ms.saturating_add(self.settings.young_ms) <= wall_ms;
+        // Also where the wall was set back.
+        let is_old = |it: &Generation| {
+            wall_ms < it.wall_ms || it.wall_ms.saturating_add(self.settings.young_ms) <= wall_ms
+        };
         self.young.front().is_some_and(is_old)
     }
 
@@ -115,15 +120,21 @@ impl Range {
         puts
     }
 
-    /// Windows that take no more figures are forgotten, an hour of them at a time.
-    fn forget_figures(&mut self) -> Option<Vec<u8>> {
-        const STEP_MS: i64 = 3_600_000;
-        let clock = i64::try_from(self.positions.records_clock().0).unwrap_or(i64::MAX);
-        let horizon = clock.saturating_sub_unsigned(self.settings.figures_ms) / STEP_MS * STEP_MS;
-        if horizon <= self.figures_floor.max(0) {
-            return None;
+    /// What the store has no more use for.
+    fn clear(&mut self, cells_before: Option<u64>) -> Cleared {
+        let (references_from, floor) = (self.references_from, self.tombstones.floor());
+        self.references_from = references_from.max(self.live_from());
+        let tombstones_before = (floor > self.tombstones_from).then_some(floor);
+        self.tombstones_from = floor;
+        Cleared {
+            references: references_from..self.references_from,
+            tombstones_before,
+            cells_before,
         }
-        self.figures_floor = horizon;
-        Some(self.partials.drop_before(horizon).1)
+    }
+
+    /// The first commit whose references may still be needed.
+    fn live_from(&self) -> u64 {
+        self.young.front().map_or(self.commit + 1, |generation| generation.commit)
     }
 }

@@ -2,11 +2,9 @@
 
 use proto::types::TransactionKey;
 
-use super::super::contribution::Contributions;
 use super::super::envelope::Kind;
 use super::super::ledger::Fate;
 use super::super::mailbox::{Legs, Said};
-use super::super::partial::{Contribution, window_start};
 use super::super::transaction::Decision;
 use super::Range;
 use super::boxes::{Deciding, Kept};
@@ -39,7 +37,7 @@ impl Range {
 
     fn publish(&mut self, key: TransactionKey, decision: Decision) {
         self.settle(key, decision.legs, Fate::Joined);
-        self.contribute(&decision.contributions);
+        self.figures.add(decision.contributions.packed(), &self.rules.scenarios);
         let (legs, version) = (decision.legs, decision.version);
         self.output.result(decision);
         if legs.is_complete() {
@@ -73,30 +71,6 @@ impl Range {
                 self.ledger[envelope.partition.index()].leave_open(fate);
             }
         }
-    }
-
-    fn contribute(&mut self, contributions: &Contributions) {
-        let scenarios = &self.rules.scenarios;
-        let dimensions =
-            |it: u16| scenarios.get(usize::from(it)).map_or(0, |it| it.dimensions.len());
-        let partials = &mut self.partials;
-        let packed = contributions.each(dimensions, |share, dimension, value| {
-            let windows =
-                scenarios.get(usize::from(share.scenario)).map_or(&[][..], |it| &it.windows);
-            for window in windows {
-                let window_ms = u32::try_from(window.length_ms()).unwrap_or(u32::MAX);
-                partials.add(&Contribution {
-                    scenario: share.scenario,
-                    window_ms,
-                    dimension,
-                    start: window_start(share.start, window_ms),
-                    value,
-                    populations: share.populations,
-                    duration_ms: share.duration_ms,
-                });
-            }
-        });
-        debug_assert!(packed.is_ok(), "contributions are packed by the same rules");
     }
 
     /// The transaction's legs go to the dead letters with the reason; the range goes on.

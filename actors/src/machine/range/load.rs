@@ -76,8 +76,9 @@ impl Range {
             let bucket = u64::from_be_bytes(Reader::new(key).array()?);
             range.tombstones.load(bucket, row)
         })?;
-        range.rows(store, Table::Partials, |range, key, row| {
-            range.partials.load(key, row).map_err(|_| Malformed)
+        range.rows(store, Table::Partials, |range, key, row| range.figures.load(key, row))?;
+        range.rows(store, Table::Contributions, |range, _, row| {
+            range.figures.replay(row, &range.rules.scenarios)
         })?;
         let mut references = References::default();
         range.rows(store, Table::References, |_, _, row| references.load(row))?;
@@ -129,6 +130,8 @@ impl Range {
         self.ledger = ledger;
         self.commit = head.commit;
         self.tombstones.set_floor(head.floor);
+        (self.references_from, self.tombstones_from) = (head.live_from, head.floor);
+        self.figures.begin(head.folded, head.horizon_ms);
         self.output = Output::new(self.identity.id, self.identity.epoch, head.sequence);
         self.output.acknowledge(head.acknowledged);
     }
