@@ -8,7 +8,7 @@ mod encode;
 mod head;
 mod references;
 
-use proto::types::{RangeId, Slot, TransactionKey};
+use proto::types::{RangeId, TransactionKey};
 
 pub use head::{Head, Place};
 pub use references::{References, Wanted};
@@ -79,15 +79,6 @@ impl Block {
         changes.push(Change::Put(Table::Head, vec![], head));
         changes
     }
-}
-
-/// Where a commit stands, for messages and for the journal: the range's number of it and its slot.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Committed {
-    /// The range's number of the commit.
-    pub commit: u64,
-    /// The slot of the node's journal that holds it.
-    pub slot: Slot,
 }
 
 /// Appends a list: its length, then each item by `put`.
