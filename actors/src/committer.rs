@@ -8,6 +8,7 @@ use proto::types::{RangeId, Slot};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tracing::{debug, error, warn};
 
+use crate::causes::one_line;
 use crate::clock::{self, Clock};
 use crate::engine::Links;
 use crate::journal::object::{Packed, Sealed, seal};
@@ -116,8 +117,8 @@ impl State {
             Ok(Created::Won) => Written::Won,
             Ok(Created::Exists) => Written::Exists,
             Err(error) => {
-                self.arguments.links.degraded(format!("commits wait: {}", engine_text(&error)));
-                warn!(%slot, error = engine_text(&error), "write to the journal is unclear, reading it back");
+                self.arguments.links.degraded(format!("commits wait: {}", one_line(&error)));
+                warn!(%slot, error = one_line(&error), "write to the journal is unclear, reading it back");
                 self.is_unclear = true;
                 Written::Unclear
             }
@@ -131,7 +132,7 @@ impl State {
                 Sealed::open(object).map_or(ReadBack::Foreign, |it| ReadBack::Commit(it.nonce()))
             }
             Err(error) => {
-                warn!(%slot, error = engine_text(&error), "journal does not answer");
+                warn!(%slot, error = one_line(&error), "journal does not answer");
                 ReadBack::Unclear
             }
         }
@@ -149,19 +150,6 @@ impl State {
         self.machine.told((self.clock)());
         Ok(())
     }
-}
-
-/// An error with everything behind it, on one line.
-#[must_use]
-pub fn engine_text(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// Another process has taken over; what this one holds is dropped.

@@ -1,6 +1,7 @@
 //! The data plane: machines that decide, and actors that act on what they decided.
 
 pub mod aggregator;
+pub mod causes;
 pub mod clock;
 pub mod committer;
 pub mod engine;

@@ -8,7 +8,7 @@ use proto::types::{RangeId, Sequence};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tracing::{info, warn};
 
-use crate::committer::engine_text;
+use crate::causes::one_line;
 use crate::engine::Links;
 use crate::range;
 use crate::sink::{Row, Sink, SinkError};
@@ -72,9 +72,9 @@ impl State {
                 return Err(error.into());
             }
             attempts += 1;
-            self.links.degraded(format!("results wait: {}", engine_text(&error)));
+            self.links.degraded(format!("results wait: {}", one_line(&error)));
             warn!(
-                error = engine_text(&error),
+                error = one_line(&error),
                 attempts,
                 rows = rows.len(),
                 "delivery failed, trying again"
@@ -105,8 +105,8 @@ impl State {
                 Ok(delivered) => return Ok(delivered.into_iter().collect()),
                 Err(error @ SinkError::Fenced(_)) => return Err(error.into()),
                 Err(error) => {
-                    self.links.degraded(format!("results wait: {}", engine_text(&error)));
-                    warn!(error = engine_text(&error), "sink does not answer, trying again");
+                    self.links.degraded(format!("results wait: {}", one_line(&error)));
+                    warn!(error = one_line(&error), "sink does not answer, trying again");
                     tokio::time::sleep(RETRY).await;
                 }
             }

@@ -17,8 +17,8 @@ pub use alignment::Alignment;
 use parked::Parked;
 pub use route::{Router, Target};
 
+use crate::causes::one_line;
 use crate::clock::Clock;
-use crate::committer::engine_text;
 use crate::engine::Links;
 use crate::machine::positions::{Batch, Position};
 use crate::range;
@@ -202,12 +202,12 @@ impl State {
     fn failed(&mut self, error: SourceError) -> Result<(), ActorProcessingErr> {
         match error {
             SourceError::Trimmed { .. } | SourceError::Shrunk { .. } | SourceError::Missing(_) => {
-                error!(partition = %self.it.name, error = engine_text(&error), "source partition cannot be read on");
+                error!(partition = %self.it.name, error = one_line(&error), "source partition cannot be read on");
                 Err(error.into())
             }
             SourceError::Unreachable { .. } => {
-                warn!(partition = %self.it.name, error = engine_text(&error), "source is out of reach, trying again");
-                self.it.links.degraded(format!("input waits: {}", engine_text(&error)));
+                warn!(partition = %self.it.name, error = one_line(&error), "source is out of reach, trying again");
+                self.it.links.degraded(format!("input waits: {}", one_line(&error)));
                 self.seek(self.at)
             }
         }

@@ -4,7 +4,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::watch;
 use tracing::error;
 
-use crate::committer::engine_text;
+use crate::causes::one_line;
 
 /// A tick that asks for nothing.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Actor for Supervisor {
         failed: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         if let SupervisionEvent::ActorFailed(_, reason) = event {
-            let reason = engine_text(&*reason);
+            let reason = one_line(&*reason);
             error!(reason, "a part of the engine failed, the node stops");
             failed.send_if_modified(|known| {
                 let is_first = known.is_none();

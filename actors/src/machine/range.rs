@@ -41,7 +41,7 @@ use super::positions::{Batch, Position, Positions, Refused};
 use super::tombstones::Tombstones;
 use super::transaction::{Activation, Rules};
 use crate::store::{Store, StoreError};
-use boxes::Boxes;
+use boxes::{Boxes, Held, Kept};
 use figures::Figures;
 use output::Output;
 
@@ -94,6 +94,16 @@ struct Pending {
     dirty: Vec<TransactionKey>,
     removed: Vec<TransactionKey>,
     is_touched: bool,
+}
+
+impl Pending {
+    /// The next commit writes the transaction's mailbox to the store, once however often it has changed.
+    fn keep_by_value(&mut self, key: TransactionKey, held: &mut Held) {
+        if held.kept != Kept::Dirty {
+            held.kept = Kept::Dirty;
+            self.dirty.push(key);
+        }
+    }
 }
 
 /// One key range.

@@ -13,7 +13,7 @@ use twox_hash::XxHash3_64;
 use self::scan::{Span, Wanted, scan};
 use crate::machine::fields::{put_field, put_id};
 
-/// The version of the rules below, as dead letters name it.
+/// The version of the rules below, as dead letters name it: it rises when the same bytes may decode otherwise.
 pub const DECODER: &str = "json-1";
 
 /// 1 January 2200 in milliseconds: a time from then on is no time in milliseconds.

@@ -48,7 +48,7 @@ impl EngineBackend {
 }
 
 fn missing(error: &dyn std::error::Error) -> Problem {
-    let why = actors::committer::engine_text(error);
+    let why = actors::causes::one_line(error);
     Problem::new(Code::RangesMissing, "the answer would not be complete", why)
         .remedy("throughline status")
 }

@@ -24,7 +24,7 @@ pub(super) fn failed(why: &str) -> anyhow::Error {
 }
 
 fn of_source(error: &SourceError) -> Problem {
-    let why = actors::committer::engine_text(error);
+    let why = actors::causes::one_line(error);
     match error {
         SourceError::Missing(_) => {
             Problem::new(Code::BadConfig, "the node cannot read its sources", why)

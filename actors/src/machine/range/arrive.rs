@@ -72,11 +72,7 @@ impl Range {
         let Some(held) = self.boxes.held(key) else { return };
         match held.kept {
             Kept::ByReference => self.pending.references.add(envelope.partition, envelope.offset),
-            Kept::Dirty => {}
-            Kept::ByValue { .. } => {
-                held.kept = Kept::Dirty;
-                self.pending.dirty.push(key);
-            }
+            Kept::Dirty | Kept::ByValue { .. } => self.pending.keep_by_value(key, held),
         }
     }
 

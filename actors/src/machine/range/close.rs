@@ -81,10 +81,9 @@ impl Range {
     /// Transactions that have been open for long are kept by value from now on, and so are the oldest
     /// where more is held than may be: only what the store has can be given up.
     fn age(&mut self, wall_ms: u64) {
-        let settings = self.settings.clone();
         let mut held_bytes = self.boxes.held_bytes();
         while !self.young.is_empty() {
-            if !self.has_aged(wall_ms) && held_bytes <= settings.held_bytes {
+            if !self.has_aged(wall_ms) && held_bytes <= self.settings.held_bytes {
                 return;
             }
             let Some(generation) = self.young.pop_front() else { return };
@@ -100,11 +99,9 @@ impl Range {
         if held.kept != Kept::ByReference {
             return 0;
         }
-        held.kept = Kept::Dirty;
-        let (size, mailbox) = (super::boxes::size(held), held.mailbox.clone());
-        self.pending.dirty.push(key);
-        self.deadlines.add(key, self.due(&mailbox));
-        size
+        self.pending.keep_by_value(key, held);
+        self.deadlines.add(key, self.settings.due(&held.mailbox));
+        super::boxes::size(held)
     }
 
     fn put_by_value(&mut self, pending: &Pending) -> Vec<(TransactionKey, Vec<u8>)> {

@@ -7,7 +7,7 @@ use super::super::ledger::Fate;
 use super::super::mailbox::{Legs, Said};
 use super::super::transaction::Decision;
 use super::Range;
-use super::boxes::{Deciding, Kept};
+use super::boxes::Deciding;
 
 /// What a transaction's actor reports.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -44,17 +44,13 @@ impl Range {
             return self.bury(key, self.settings.duplicates_ms);
         }
         let Some(held) = self.boxes.held(key) else { return };
-        if held.said_version().is_none() {
+        let is_first = held.said_version().is_none();
+        held.mailbox.said = Said::Incomplete { version, legs };
+        self.pending.keep_by_value(key, held);
+        self.deadlines.add(key, self.settings.due(&held.mailbox));
+        if is_first {
             self.boxes.became_correctable();
         }
-        let Some(held) = self.boxes.held(key) else { return };
-        held.mailbox.said = Said::Incomplete { version, legs };
-        if held.kept != Kept::Dirty {
-            held.kept = Kept::Dirty;
-            self.pending.dirty.push(key);
-        }
-        let mailbox = held.mailbox.clone();
-        self.deadlines.add(key, self.due(&mailbox));
         self.decide_if_ready(key);
     }
 

@@ -3,20 +3,22 @@
 use proto::types::{RecordTime, TransactionKey};
 
 use super::super::mailbox::{Mailbox, Said};
-use super::Range;
-use super::boxes::{Deciding, Kept};
+use super::boxes::Deciding;
+use super::{Range, Settings};
 use crate::store::{Store, StoreError};
 
-impl Range {
+impl Settings {
     /// When there is something to do about a mailbox though no leg comes.
     pub(super) const fn due(&self, mailbox: &Mailbox) -> RecordTime {
-        let deadline = mailbox.first.plus_ms(self.settings.deadline_ms);
+        let deadline = mailbox.first.plus_ms(self.deadline_ms);
         match mailbox.said {
             Said::Nothing | Said::Due { .. } => deadline,
-            Said::Incomplete { .. } => deadline.plus_ms(self.settings.correction_ms),
+            Said::Incomplete { .. } => deadline.plus_ms(self.correction_ms),
         }
     }
+}
 
+impl Range {
     /// Looks at what is due, a limited number at a time: a long outage must not end in one enormous
     /// commit. What is left is looked at with the next batch, tick or decision.
     pub(super) fn expire(&mut self, store: &dyn Store) -> Result<(), StoreError> {
@@ -49,10 +51,7 @@ impl Range {
             Said::Nothing => {
                 // A decision that the clock led to is state, in the same commit as the position.
                 held.mailbox.said = Said::Due { legs: held.mailbox.legs };
-                if held.kept != Kept::Dirty {
-                    held.kept = Kept::Dirty;
-                    self.pending.dirty.push(key);
-                }
+                self.pending.keep_by_value(key, held);
                 self.activate(key);
             }
             Said::Due { .. } => self.activate(key),
@@ -68,8 +67,7 @@ impl Range {
     fn wait_again(&mut self, key: TransactionKey) {
         let Some(held) = self.boxes.held(key) else { return };
         if held.deciding == Deciding::No {
-            let mailbox = held.mailbox.clone();
-            self.deadlines.add(key, self.due(&mailbox));
+            self.deadlines.add(key, self.settings.due(&held.mailbox));
         }
     }
 }

@@ -144,7 +144,7 @@ impl Range {
     ) -> Result<(), Malformed> {
         let key = TransactionKey(u128::from_be_bytes(Reader::new(key).array()?));
         let mailbox = Mailbox::from_row(row)?;
-        self.deadlines.add(key, self.due(&mailbox));
+        self.deadlines.add(key, self.settings.due(&mailbox));
         let is_correctable = matches!(mailbox.said, Said::Incomplete { .. });
         let is_ready = match mailbox.said {
             Said::Nothing => mailbox.legs.is_complete(),

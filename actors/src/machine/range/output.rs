@@ -8,9 +8,7 @@ use super::super::envelope::Envelope;
 use super::super::fields::Bodies;
 use super::super::transaction::{Decision, Rules, State, put_source, put_string};
 use crate::sink::{Outlet, Row, Stamp};
-
-/// The version of the decoder that dead letters name: it rises when the same bytes may decode otherwise.
-const DECODER: &str = "1";
+use crate::source::decode::DECODER;
 
 /// Rows of output since the last commit closed.
 #[derive(Debug)]

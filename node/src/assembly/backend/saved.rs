@@ -107,7 +107,7 @@ fn unknown(name: &str) -> Problem {
 }
 
 fn failed(error: &SnapshotError) -> Problem {
-    let why = actors::committer::engine_text(error);
+    let why = actors::causes::one_line(error);
     Problem::new(Code::Unhealthy, "the snapshots could not be used", why)
         .remedy("see that the object store is reachable and has space")
 }
