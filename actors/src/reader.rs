@@ -17,8 +17,8 @@ pub use alignment::Alignment;
 use parked::Parked;
 pub use route::{Router, Target};
 
-use crate::clock::Clock;
 use crate::causes::one_line;
+use crate::clock::Clock;
 use crate::engine::Links;
 use crate::machine::positions::{Batch, Position};
 use crate::range;

@@ -6,7 +6,7 @@ use super::super::ledger::Counts;
 use super::super::mailbox::Mailbox;
 use super::super::partial::Row;
 use super::super::positions::Position;
-use super::{Identity, Range};
+use super::{DeadLetters, Identity, Range};
 use crate::store::{Store, StoreError};
 
 /// What a range says about itself.
@@ -109,6 +109,12 @@ impl Range {
     #[must_use]
     pub const fn emitted(&self) -> [u64; 3] {
         self.output.emitted()
+    }
+
+    /// Dead letters since this range was opened here.
+    #[must_use]
+    pub const fn dead_letters(&self) -> &DeadLetters {
+        self.output.dead_letters()
     }
 
     /// The rows of all the range's cells as of the last close; what an aggregator that starts asks for.
