@@ -17,7 +17,9 @@ use crate::machine::block::{Block, Place};
 use crate::machine::ledger::Counts;
 use crate::machine::outbox::Outbox;
 use crate::machine::positions::{Batch, Position};
-use crate::machine::range::{ApplyError, Found, Identity, Outcome, Range as Machine, Status};
+use crate::machine::range::{
+    ApplyError, DeadLetters, Found, Identity, Outcome, Range as Machine, Status,
+};
 use crate::machine::transaction::Rules;
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
@@ -63,6 +65,8 @@ pub struct Report {
     pub ledger: Vec<Counts>,
     /// Results of each state since the start: complete, incomplete, corrected.
     pub emitted: [u64; 3],
+    /// Dead letters since the start.
+    pub dead: DeadLetters,
     /// Bytes of local state on disk.
     pub store_bytes: u64,
 }
@@ -192,12 +196,15 @@ impl State {
     }
 
     fn report(&self) -> Report {
+        let mut status = self.machine.status();
+        status.is_settled &= self.closed.is_none();
         Report {
             identity: self.machine.identity(),
-            status: self.machine.status(),
+            status,
             positions: self.machine.positions().to_vec(),
             ledger: self.machine.ledger().to_vec(),
             emitted: self.machine.emitted(),
+            dead: self.machine.dead_letters().clone(),
             store_bytes: self.store.bytes(),
         }
     }

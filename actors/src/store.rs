@@ -23,6 +23,18 @@ pub enum Table {
     Contributions = 5,
 }
 
+impl Table {
+    /// All tables.
+    pub const ALL: [Self; 6] = [
+        Self::Head,
+        Self::Open,
+        Self::References,
+        Self::Tombstones,
+        Self::Partials,
+        Self::Contributions,
+    ];
+}
+
 /// A change to one row.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Change {

@@ -8,4 +8,5 @@ pub mod ports;
 pub mod process;
 pub mod sim;
 pub mod standing;
+pub mod tables;
 pub mod tidy;

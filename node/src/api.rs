@@ -38,16 +38,26 @@ use crate::problem::{Code, Problem};
 /// [`Problem`] where the address is not loopback (there is no login yet, and the API shows customer
 /// data), or is taken.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, Problem> {
-    if !address.ip().is_loopback() {
-        let why = "the API has no login yet, so only this machine may reach it";
-        return Err(Problem::new(Code::NotLoopback, format!("cannot listen on {address}"), why)
-            .remedy("listen on 127.0.0.1 and forward the port, for example with ssh -L"));
-    }
+    allow(address)?;
     TcpListener::bind(address).await.map_err(|error| {
         let what = format!("cannot listen on {address}");
         Problem::new(Code::AddressTaken, what, error.to_string())
-            .remedy("stop the other process, or choose another port in the configuration")
+            .remedy("stop the other process, or choose another port: listen in the configuration, --api and --metrics of the demo")
     })
+}
+
+/// Whether `address` may be listened on.
+///
+/// # Errors
+///
+/// [`Problem`] where it is not loopback.
+pub fn allow(address: SocketAddr) -> Result<(), Problem> {
+    if address.ip().is_loopback() {
+        return Ok(());
+    }
+    let why = "the API has no login yet, so only this machine may reach it";
+    Err(Problem::new(Code::NotLoopback, format!("cannot listen on {address}"), why)
+        .remedy("listen on 127.0.0.1 and forward the port, for example with ssh -L"))
 }
 
 /// Serves the API on `listener` until `stop` is done and the calls under way are answered.
@@ -62,7 +72,13 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), Problem> {
     let services = Services { backend, calls };
-    let reflection = || Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
+    // The errors' details and the health service too: else a client without files cannot read them.
+    let reflection = || {
+        Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+    };
     let (v1, v1alpha) = (reflection().build_v1(), reflection().build_v1alpha());
     let (reporter, health) = tonic_health::server::health_reporter();
     for name in service_names() {

@@ -60,7 +60,9 @@ impl Parts for Assembly {
             let arguments = arguments.workload.clone();
             let clock = actors::clock::wall();
             let run = move || workload::generate::generate(&arguments, &*clock);
-            let done = tokio::task::spawn_blocking(run).await??;
+            let done = tokio::task::spawn_blocking(run).await?.map_err(|error| {
+                explain::by_hand(error, "give places that can be written: --dir, --expected")
+            })?;
             let seconds = done.elapsed_ms.max(1);
             let rate = done.records.saturating_mul(1_000) / seconds;
             io.line(&format!(
@@ -82,7 +84,11 @@ impl Parts for Assembly {
         async move {
             let arguments = arguments.workload.clone();
             let run = move || workload::verify::verify(&arguments);
-            let report = tokio::task::spawn_blocking(run).await??;
+            let report = tokio::task::spawn_blocking(run).await?.map_err(|error| {
+                let remedy = "--expected names the file that `throughline generate` left, and \
+                              --results-dir the folder of results";
+                explain::by_hand(error, remedy)
+            })?;
             io.line(report.to_string().trim_end())?;
             Ok(if report.is_right() { Exit::Done } else { Exit::CheckFailed })
         }
@@ -91,6 +97,17 @@ impl Parts for Assembly {
 }
 
 fn load(file: &Path) -> Result<Config, Problem> {
+    let named = std::fs::metadata(file).and_then(|it| match it.is_dir() {
+        true => Err(std::io::ErrorKind::IsADirectory.into()),
+        false => Ok(()),
+    });
+    if let Err(error) = named {
+        let error = anyhow::Error::from(error).context(format!("read {}", file.display()));
+        let problem = explain::by_hand(error, "name it: throughline run --config FILE");
+        return Err(problem.downcast().unwrap_or_else(|error| {
+            Problem::new(Code::BadConfig, "cannot read the configuration", format!("{error:#}"))
+        }));
+    }
     Config::load(file).map_err(|diagnostics| refused(file, &diagnostics))
 }
 

@@ -1,14 +1,17 @@
 //! The command line: what a person types, and how it is answered.
 
 mod client;
+mod completions;
 mod config;
 mod demo;
+mod explain;
 mod failure;
 mod format;
 mod generate;
 mod indicator;
 mod io;
 mod ledger;
+mod node;
 mod parts;
 mod process;
 mod range;
@@ -20,6 +23,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tx;
+mod values;
 mod verify;
 
 use std::ffi::OsString;
@@ -85,6 +89,9 @@ enum Command {
     /// Show where every record went, for each source partition.
     #[command(after_help = ledger::EXAMPLES)]
     Ledger,
+    /// Show the nodes of the cluster.
+    #[command(subcommand)]
+    Node(node::Command),
     /// Show the ranges of keys and who owns them.
     #[command(subcommand)]
     Range(range::Command),
@@ -100,6 +107,10 @@ enum Command {
     Generate(generate::Arguments),
     /// Check results against what was generated: nothing lost, nothing twice, nothing wrong.
     Verify(verify::Arguments),
+    /// Say what an error's code means, and what to do about it.
+    Explain(explain::Arguments),
+    /// Print what a shell needs to complete commands.
+    Completions(completions::Arguments),
 }
 
 /// Does what `line` says, the program's name first, and tells how it ended.
@@ -131,11 +142,14 @@ async fn dispatch(
         Command::Tx(command) => tx::run(command, shared, io).await,
         Command::Indicator(command) => indicator::run(command, shared, io).await,
         Command::Ledger => ledger::run(shared, io).await,
+        Command::Node(command) => node::run(command, shared, io).await,
         Command::Range(command) => range::run(command, shared, io).await,
         Command::Snapshot(command) => snapshot::run(command, shared, io).await,
         Command::Config(command) => config::run(&command, parts, io),
         Command::Run(arguments) => run::run(arguments, parts, io).await,
         Command::Generate(arguments) => generate::run(arguments, parts, io).await,
         Command::Verify(arguments) => verify::run(arguments, parts, io).await,
+        Command::Explain(arguments) => explain::run(&arguments, shared, io),
+        Command::Completions(arguments) => completions::run(arguments, io),
     }
 }

@@ -1,5 +1,6 @@
 //! A backend for tests: one small, unhealthy bank with figures that are easy to check by hand.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use parking_lot::Mutex;
@@ -252,11 +253,13 @@ impl Backend for Fake {
             complete: 23_402,
             incomplete: 12,
             corrected: 3,
+            dead_letters: BTreeMap::from([(("bank.trace".into(), "bad-id".to_owned()), 9)]),
             open: 608,
             bytes: 25_200_000,
             waiting_bytes: 4_096,
             sources: Leg::ALL.iter().map(progress).collect(),
             memory_bytes: Some(96 << 20),
+            memory_limit_bytes: 1 << 30,
         })
     }
 }

@@ -70,6 +70,8 @@ impl Exporter {
         records(&mut out, &ledger);
         transactions(&mut out, &pulse);
         sources(&mut out, &pulse.sources);
+        out.family(&names::DISK_USED);
+        out.sample(&[("kind", "state")], ranges.iter().map(|range| range.state_bytes).sum());
         out.family(&names::RANGES);
         for state in RangeState::ALL {
             let count = ranges.iter().filter(|range| range.state == state).count();
@@ -128,7 +130,6 @@ fn records(out: &mut Exposition, ledger: &Ledger) {
     };
     family(&names::RECORDS_CONSUMED, |counts| counts.consumed);
     family(&names::RECORDS_LATE, |counts| counts.late);
-    family(&names::DEAD_LETTERS, |counts| counts.dead);
     out.family(&names::DUPLICATES);
     for ((leg, _), counts) in by_topic(ledger) {
         out.sample(&[("leg", leg), ("kind", "identical")], counts.duplicates);
@@ -166,12 +167,18 @@ fn transactions(out: &mut Exposition, pulse: &Pulse) {
     for (state, count) in states {
         out.sample(&[("state", state)], count);
     }
+    out.family(&names::DEAD_LETTERS);
+    for ((topic, reason), count) in &pulse.dead_letters {
+        out.sample(&[("topic", topic), ("reason", reason)], *count);
+    }
     out.family(&names::OPEN_TRANSACTIONS);
     out.sample(&[], pulse.open);
     out.family(&names::RESULTS_WAITING);
     out.sample(&[], pulse.waiting_bytes);
     out.family(&names::BYTES_CONSUMED);
     out.sample(&[], pulse.bytes);
+    out.family(&names::MEMORY_LIMIT);
+    out.sample(&[], pulse.memory_limit_bytes);
     if let Some(bytes) = pulse.memory_bytes {
         out.family(&names::MEMORY_USED);
         out.sample(&[], bytes);

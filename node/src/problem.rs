@@ -1,5 +1,7 @@
 //! What can go wrong for a person or a program outside: one register of codes for the API and the command line.
 
+pub mod explained;
+
 use std::fmt;
 
 use tonic::Code as Grpc;
@@ -90,7 +92,7 @@ register! {
     /// A fault of ours.
     Bug = 101, "BUG", Internal;
     /// The command line is wrong.
-    Usage = 201, "USAGE", InvalidArgument;
+    Usage = 290, "USAGE", InvalidArgument;
     /// Nobody remembers that transaction.
     TransactionNotFound = 301, "TRANSACTION_NOT_FOUND", NotFound;
     /// No indicator of that name.

@@ -27,3 +27,15 @@ pub mod record;
 pub mod schedule;
 pub mod transaction;
 pub mod verify;
+
+use crate::problem::{Code, Problem};
+
+/// What was asked for is impossible; `why` names what has to change, and how.
+fn refused(why: impl Into<String>) -> Problem {
+    Problem::new(Code::BadArgument, "this cannot be done as asked", why)
+}
+
+/// Neither brokers nor a folder were named.
+fn nowhere(why: &str) -> Problem {
+    Problem::new(Code::Usage, "neither Kafka nor a folder is named", why)
+}

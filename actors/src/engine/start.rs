@@ -137,7 +137,8 @@ impl Engine {
 }
 
 impl Engine {
-    /// Waits until what was read is committed and delivered, with whole figures.
+    /// Waits until what was read is committed and delivered, with whole figures, and that is committed too:
+    /// what is not known to be acknowledged is delivered again.
     async fn come_to_rest(&self) {
         const STEP: Duration = Duration::from_millis(50);
         for range in &self.ranges {
@@ -147,8 +148,8 @@ impl Engine {
         tokio::time::sleep(STEP * 4).await;
         loop {
             let reports = self.reports().await.unwrap_or_default();
-            let lags = reports.iter().any(|report| report.status.figures_lag);
-            if !lags && self.links.shown().outbox_bytes == 0 {
+            let is_settled = reports.iter().all(|report| report.status.is_settled);
+            if is_settled && self.links.shown().outbox_bytes == 0 {
                 return;
             }
             tokio::time::sleep(STEP).await;

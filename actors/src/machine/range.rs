@@ -30,6 +30,7 @@ use proto::types::{
 pub use ask::{Found, Status};
 pub use decided::Outcome;
 pub use load::{LoadError, Loaded, Restored};
+pub use output::{DeadLetters, PANICKED};
 
 use super::block::References;
 use super::codec::Reader;

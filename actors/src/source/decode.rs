@@ -57,6 +57,17 @@ pub enum Class {
 }
 
 impl Class {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Empty,
+        Self::MalformedJson,
+        Self::NoId,
+        Self::BadId,
+        Self::NoTime,
+        Self::BadTime,
+        Self::TooLarge,
+    ];
+
     /// The name in headers, metrics and screens.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -2,14 +2,17 @@
 
 #![allow(clippy::print_stdout, reason = "a command prints what it found")]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use actors::store::Table;
 use anyhow::ensure;
 use clap::Parser as _;
 use integration::broker::Broker;
 use integration::drain::{Delivery, Drain};
 use integration::measure::{Usage, size};
 use integration::standing::Standing;
+use integration::tables::{Content, contents};
 use node::workload::params::Params;
 
 const PATIENCE: Duration = Duration::from_secs(3_600);
@@ -59,8 +62,13 @@ async fn main() -> anyhow::Result<()> {
         state_bytes: size(&drain.state()),
         standing: Standing::read(drain.metrics()).await?,
     };
+    print(&measured.rows());
+    // What is open is only to be seen now; then the node goes on where it was.
+    drain.stop(node).await?;
+    let contents = contents(&drain.state())?;
+    print(&state_rows(&contents));
+    let mut node = drain.start()?;
     let last = drain.through(&mut node, PATIENCE).await?;
-    measured.print();
     drain.stop(node).await?;
     let report = drain.verify().await?;
     println!("{report}");
@@ -81,17 +89,31 @@ impl Measured {
             ("journal_bytes_per_transaction", self.journal_bytes / transactions),
             ("state_bytes_on_disk", self.state_bytes),
             ("open_transactions", self.standing.open),
-            ("state_bytes_per_open_transaction", self.state_bytes / self.standing.open.max(1)),
         ]
     }
+}
 
-    fn print(&self) {
-        let rows = self.rows();
-        for (name, value) in &rows {
-            println!("{:<36}{value:>16}", name.replace('_', " "));
-        }
-        let json: Vec<String> =
-            rows.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
-        println!("{{{}}}", json.join(","));
+/// What the ranges' stores hold, before compression: most of it remembers who is done, and grows with
+/// the time that is remembered, not with what is open.
+fn state_rows(contents: &BTreeMap<Table, Content>) -> Vec<(&'static str, u64)> {
+    let of = |table| contents.get(&table).copied().unwrap_or_default();
+    let open = of(Table::Open);
+    vec![
+        ("stored_open_transactions", open.rows),
+        ("stored_bytes_per_open_transaction", open.bytes_per_row()),
+        ("stored_bytes_of_open_transactions", open.bytes),
+        ("stored_bytes_of_references", of(Table::References).bytes),
+        ("stored_bytes_of_tombstones", of(Table::Tombstones).bytes),
+        ("stored_bytes_of_partials", of(Table::Partials).bytes),
+        ("stored_bytes_of_heads", of(Table::Head).bytes),
+    ]
+}
+
+fn print(rows: &[(&'static str, u64)]) {
+    for (name, value) in rows {
+        println!("{:<36}{value:>16}", name.replace('_', " "));
     }
+    let json: Vec<String> =
+        rows.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    println!("{{{}}}", json.join(","));
 }

@@ -245,7 +245,7 @@ impl World {
                 && head.sequence == status.sequence
                 && head.sequence == self.out.sink.last(it.machine.identity().id)
                 && status.open == 0
-                && !status.figures_lag
+                && status.is_settled
                 && (self.out.shape.is_correctable || status.correctable == 0)
                 && it.machine.deciding() == 0
         };

@@ -6,6 +6,9 @@ mod ledger;
 mod snapshot;
 mod transaction;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use proto::types::{EventTime, Offset, RangeId, RecordTime, SourcePartition};
 
@@ -99,6 +102,8 @@ pub struct Pulse {
     pub corrected: u64,
     /// Transactions that wait for a leg.
     pub open: u64,
+    /// Dead letters by topic and class, since the process started.
+    pub dead_letters: BTreeMap<(Arc<str>, String), u64>,
     /// Bytes of records applied.
     pub bytes: u64,
     /// Bytes of committed results that the sink has not taken yet.
@@ -107,4 +112,6 @@ pub struct Pulse {
     pub sources: Vec<Progress>,
     /// Resident memory; `None` where it cannot be told.
     pub memory_bytes: Option<u64>,
+    /// The memory that the configuration gives to this node.
+    pub memory_limit_bytes: u64,
 }

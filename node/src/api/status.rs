@@ -1,6 +1,7 @@
 //! A problem on its way through gRPC: `google.rpc.Status` with `ErrorInfo`, and back.
 
 use std::collections::HashMap;
+use std::error::Error as _;
 
 use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt};
@@ -26,8 +27,7 @@ pub(super) fn status(problem: &Problem) -> Status {
 pub fn problem_of(status: &Status) -> Problem {
     let info = status.get_details_error_info().filter(|info| info.domain == DOMAIN);
     let Some(mut info) = info else {
-        let code = Code::of_grpc(status.code());
-        return Problem::new(code, "the call failed", status.message());
+        return foreign(status);
     };
     // A newer node may send a reason that this version doesn't know: the gRPC code still tells
     // how the command ends.
@@ -35,6 +35,20 @@ pub fn problem_of(status: &Status) -> Problem {
     let mut part = |name: &str| info.metadata.remove(name).unwrap_or_default();
     let (what, why, remedy) = (part("what"), part("why"), part("do"));
     Problem { code, what, why, remedy: remedy.lines().map(str::to_owned).collect() }
+}
+
+/// A status without our details: from something between, or because the connection itself failed.
+fn foreign(status: &Status) -> Problem {
+    match status.source() {
+        Some(cause) if status.code() == tonic::Code::Unknown => {
+            let what = "what answers there is no node, or the connection broke";
+            Problem::new(Code::Unreachable, what, actors::causes::one_line(cause))
+                .remedy("throughline status --endpoint …   ask another")
+        }
+        Some(_) | None => {
+            Problem::new(Code::of_grpc(status.code()), "the call failed", status.message())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -56,6 +70,14 @@ mod tests {
         let details = ErrorDetails::with_error_info("NEW", DOMAIN, HashMap::new());
         let status = Status::with_error_details(tonic::Code::Unavailable, "m", details);
         assert_eq!(problem_of(&status).code, Code::Unreachable);
+    }
+
+    #[test]
+    fn a_connection_that_fails_is_no_fault_of_ours() {
+        let broken = std::io::Error::other("invalid HTTP version parsed");
+        let problem = problem_of(&Status::from_error(Box::new(broken)));
+        assert_eq!(problem.code, Code::Unreachable, "{problem}");
+        assert!(problem.why.contains("invalid HTTP"), "{problem}");
     }
 
     #[test]

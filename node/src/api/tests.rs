@@ -181,20 +181,27 @@ async fn a_client_without_our_files_finds_the_services_by_reflection() {
     use tonic_reflection::pb::v1::{ServerReflectionRequest, ServiceResponse};
 
     let (channel, _) = served(Fake::default()).await;
-    let request = ServerReflectionRequest {
-        host: String::new(),
-        message_request: Some(MessageRequest::ListServices(String::new())),
+    let ask = async |message| {
+        let message_request = Some(message);
+        let request = ServerReflectionRequest { host: String::new(), message_request };
+        let mut answers = ServerReflectionClient::new(channel.clone())
+            .server_reflection_info(tokio_stream::once(request))
+            .await
+            .unwrap()
+            .into_inner();
+        answers.message().await.unwrap().unwrap().message_response
     };
-    let mut answers = ServerReflectionClient::new(channel)
-        .server_reflection_info(tokio_stream::once(request))
-        .await
-        .unwrap()
-        .into_inner();
-    let answer = answers.message().await.unwrap().unwrap().message_response;
+    // What the details of errors are made of, and whether a service is well.
+    for symbol in ["google.rpc.ErrorInfo", "grpc.health.v1.Health", "throughline.v1.Cluster"] {
+        let answer = ask(MessageRequest::FileContainingSymbol(symbol.to_owned())).await;
+        let found = matches!(answer, Some(MessageResponse::FileDescriptorResponse(_)));
+        assert!(found, "{symbol}: {answer:?}");
+    }
+    let answer = ask(MessageRequest::ListServices(String::new())).await;
     let Some(MessageResponse::ListServicesResponse(list)) = answer else { panic!("{answer:?}") };
     let found: Vec<String> =
         list.service.into_iter().map(|ServiceResponse { name }| name).collect();
-    for name in service_names() {
+    for name in service_names().into_iter().chain(["grpc.health.v1.Health"]) {
         assert!(found.iter().any(|found| found == name), "{name} is not in {found:?}");
     }
 }

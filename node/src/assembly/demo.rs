@@ -3,21 +3,26 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use futures::FutureExt as _;
 
-use super::{start, telemetry};
+use super::{explain, start, telemetry};
+use crate::api;
 use crate::cli::{DemoArguments, Running};
 use crate::config::Config;
+use crate::problem::{Code, Problem};
 
 /// By this a folder is known as one that a demo has made.
 const MARK: &str = "throughline-demo";
 
 /// Starts the demo.
 pub(super) async fn start(arguments: &DemoArguments) -> anyhow::Result<Running> {
-    empty(&arguments.folder)?;
+    check(arguments)?;
     let config = Config::from_text("demo", &text(arguments))
         .map_err(|diagnostics| anyhow::anyhow!("{diagnostics}"))?;
+    empty(&arguments.folder).map_err(|error| {
+        explain::by_hand(error, "throughline demo --folder FOLDER   a new one, or one of a demo")
+    })?;
     telemetry::begin(&config.log, true)?;
     let mut running = start::node(config).await?;
     running.started.push(format!("results in {}", arguments.folder.join("results").display()));
@@ -32,11 +37,28 @@ pub(super) async fn start(arguments: &DemoArguments) -> anyhow::Result<Running> 
     Ok(running)
 }
 
+/// What a person can type that no demo can be started with.
+fn check(arguments: &DemoArguments) -> Result<(), Problem> {
+    let (api, metrics) = (arguments.api, arguments.metrics);
+    api::allow(api)?;
+    api::allow(metrics)?;
+    if api == metrics && api.port() != 0 {
+        let what = format!("--api and --metrics cannot both listen on {api}");
+        return Err(Problem::new(Code::BadArgument, what, "each needs a port of its own")
+            .remedy("throughline demo --api 127.0.0.1:7400 --metrics 127.0.0.1:7402"));
+    }
+    Ok(())
+}
+
 /// Empties the folder, if a demo has made it.
 fn empty(folder: &Path) -> anyhow::Result<()> {
     if folder.exists() {
         if !folder.join(MARK).exists() {
-            bail!("{} holds something else; give another --folder", folder.display());
+            let what = format!("the demo does not write to {}", folder.display());
+            let why = "no demo has made it, and a demo empties its folder first";
+            return Err(Problem::new(Code::BadArgument, what, why)
+                .remedy("throughline demo --folder FOLDER   a new one, or one of a demo")
+                .into());
         }
         fs::remove_dir_all(folder).with_context(|| format!("empty {}", folder.display()))?;
     }

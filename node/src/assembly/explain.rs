@@ -1,10 +1,13 @@
 //! Why a node cannot start or go on, for people: what happened, why, what to do.
 
+use std::io::ErrorKind;
+
 use actors::engine::RestoreError;
 use actors::lock::LockError;
 use actors::source::SourceError;
 
 use crate::problem::{Code, Problem};
+use crate::workload::kafka;
 
 /// The problem that is behind an error of the start, where it is one that people can do something about.
 pub(super) fn explain(error: anyhow::Error) -> anyhow::Error {
@@ -21,6 +24,40 @@ pub(super) fn failed(why: &str) -> anyhow::Error {
     Problem::new(Code::Unhealthy, "the node has stopped", why)
         .remedy("nothing that was committed is lost: mend the cause, and start the node again")
         .into()
+}
+
+/// The problem behind an error about files or Kafka that somebody named on the command line.
+pub(super) fn by_hand(error: anyhow::Error, remedy: &str) -> anyhow::Error {
+    let doing = error.to_string();
+    let problem = error.chain().find_map(|cause| {
+        let known = || cause.downcast_ref().cloned();
+        let file = || cause.downcast_ref().and_then(|it| of_file(&doing, it, remedy));
+        let text = || cause.downcast_ref().map(|it| of_text(&doing, it, remedy));
+        let kafka = || cause.downcast_ref().and_then(|it| kafka::problem(&doing, it));
+        known().or_else(file).or_else(text).or_else(kafka)
+    });
+    problem.map_or(error, anyhow::Error::from)
+}
+
+/// What a file can be like that was named wrong.
+const NAMED_WRONG: [(ErrorKind, Code, &str); 7] = [
+    (ErrorKind::NotFound, Code::FileNotFound, "there is no such file or folder"),
+    (ErrorKind::PermissionDenied, Code::BadArgument, "it is not permitted"),
+    (ErrorKind::IsADirectory, Code::BadArgument, "it is a folder, and a file is wanted"),
+    (ErrorKind::NotADirectory, Code::BadArgument, "it is a file, and a folder is wanted"),
+    (ErrorKind::AlreadyExists, Code::BadArgument, "something else has that name"),
+    (ErrorKind::ReadOnlyFilesystem, Code::BadArgument, "the disk is read-only"),
+    (ErrorKind::StorageFull, Code::BadArgument, "the disk is full"),
+];
+
+/// `None` where the disk itself fails: there is nothing to mend in what was typed.
+fn of_file(doing: &str, error: &std::io::Error, remedy: &str) -> Option<Problem> {
+    let known = NAMED_WRONG.iter().find(|(kind, _, _)| *kind == error.kind());
+    known.map(|(_, code, why)| Problem::new(*code, format!("cannot {doing}"), *why).remedy(remedy))
+}
+
+fn of_text(doing: &str, error: &serde_json::Error, remedy: &str) -> Problem {
+    Problem::new(Code::BadArgument, format!("cannot {doing}"), error.to_string()).remedy(remedy)
 }
 
 fn of_source(error: &SourceError) -> Problem {
@@ -76,6 +113,7 @@ fn of_restore(error: &RestoreError) -> Option<Problem> {
 #[cfg(test)]
 mod tests {
     use anyhow::Context as _;
+    use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
     use super::*;
 
@@ -94,6 +132,30 @@ mod tests {
         check(LockError::Held { dir, holder: "process 1".to_owned() }, Code::AlreadyRunning);
         let (range, missing) = (proto::types::RangeId(3), 2);
         check(RestoreError::Lost { range, missing }, Code::CheckFailed);
+    }
+
+    #[track_caller]
+    fn named(error: impl Into<anyhow::Error>, code: Code, what: &str) {
+        let problem = by_hand(error.into().context("read x.json"), "name another");
+        let problem = problem.downcast::<Problem>().unwrap();
+        assert_eq!((problem.code, problem.what.as_str()), (code, what), "{problem}");
+        assert!(!problem.why.contains("os error"), "{problem}");
+    }
+
+    #[test]
+    fn what_was_typed_wrong_is_no_fault_of_ours() {
+        let file = |kind: ErrorKind| std::io::Error::from(kind);
+        named(file(ErrorKind::NotFound), Code::FileNotFound, "cannot read x.json");
+        named(file(ErrorKind::IsADirectory), Code::BadArgument, "cannot read x.json");
+        let text = serde_json::from_str::<u8>("{").unwrap_err();
+        named(text, Code::BadArgument, "cannot read x.json");
+        named(Problem::new(Code::Usage, "as it was", "why"), Code::Usage, "as it was");
+        let (timed_out, refused) =
+            (RDKafkaErrorCode::OperationTimedOut, RDKafkaErrorCode::TopicAuthorizationFailed);
+        named(KafkaError::MetadataFetch(timed_out), Code::Unreachable, "cannot read x.json");
+        let other = by_hand(KafkaError::MetadataFetch(refused).into(), "");
+        assert!(other.downcast::<Problem>().is_err());
+        assert!(by_hand(file(ErrorKind::Other).into(), "").downcast::<Problem>().is_err());
     }
 
     #[test]

@@ -121,7 +121,7 @@ fn settings(config: &Config, ranges: usize) -> Settings {
 }
 
 /// The memory that this process may use: the limit of its cgroup, else the machine's.
-fn machine_bytes() -> u64 {
+pub(super) fn machine_bytes() -> u64 {
     let cgroup = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
     let limit = cgroup.and_then(|text| text.trim().parse().ok());
     let machine = || {

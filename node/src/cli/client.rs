@@ -23,9 +23,12 @@ pub(super) async fn connect_for_long(shared: &Shared) -> Result<Channel, Problem
 }
 
 async fn open(shared: &Shared, answer: Duration) -> Result<Channel, Problem> {
-    let url = &shared.endpoint;
+    let typed = &shared.endpoint;
+    // An address without a scheme can only mean this one: there is no TLS yet.
+    let url =
+        if typed.contains("://") { typed.clone() } else { format!("http://{}", typed.trim()) };
     let endpoint = Endpoint::from_shared(url.clone()).map_err(|error| {
-        let what = format!("cannot read the endpoint {url:?}");
+        let what = format!("cannot read the endpoint {typed:?}");
         Problem::new(Code::BadArgument, what, innermost(&error))
             .remedy("write it as --endpoint http://127.0.0.1:7400")
     })?;

@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use self::view::View;
 use super::failure::Failure;
 use super::io::Screen;
-use super::{Io, Parts};
+use super::{Io, Parts, values};
 use crate::endpoints::{self, Open};
 use crate::problem::Exit;
 
@@ -45,16 +45,16 @@ pub enum Shown {
 While it runs, ask it from a second terminal: throughline status")]
 pub struct Arguments {
     /// Transactions a second.
-    #[arg(long, value_name = "COUNT", default_value = "2000")]
+    #[arg(long, value_name = "COUNT", default_value = "2000", value_parser = values::count::<NonZeroU32>)]
     pub rate: NonZeroU32,
     /// The same seed is the same traffic.
     #[arg(long, value_name = "NUMBER", default_value_t = 7)]
     pub seed: u64,
     /// Give a transaction up as incomplete after so long; 1 h in production.
-    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = values::count::<NonZeroU64>)]
     pub lateness: NonZeroU64,
     /// How many ranges share the keys.
-    #[arg(long, value_name = "COUNT", default_value = "16")]
+    #[arg(long, value_name = "COUNT", default_value = "16", value_parser = values::count::<NonZeroU16>)]
     pub ranges: NonZeroU16,
     /// Where it writes; emptied first.
     #[arg(long, value_name = "FOLDER", default_value = ".throughline-demo")]
@@ -66,13 +66,13 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t = Shown::Live)]
     pub view: Shown,
     /// End after so long, without being asked.
-    #[arg(long = "for", value_name = "SECONDS")]
+    #[arg(long = "for", value_name = "SECONDS", value_parser = values::count::<NonZeroU64>)]
     pub seconds: Option<NonZeroU64>,
     /// Where the API listens.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7400")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7400", value_parser = values::address)]
     pub api: SocketAddr,
     /// Where the metrics listen.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7402")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7402", value_parser = values::address)]
     pub metrics: SocketAddr,
 }
 

@@ -110,6 +110,7 @@ impl Io {
         for (i, line) in problem.remedy.iter().enumerate() {
             text.push_str(&format!("  {}    {line}\n", if i == 0 { "do" } else { "  " }));
         }
+        text.push_str(&format!("  more  throughline explain {}\n", problem.code));
         text
     }
 }

@@ -10,15 +10,17 @@ Joins every bank transaction, live: three messages in, one result out.
 Start here
   demo         Run a bank in this process: generated traffic, a live view, the API
   status       Say whether the cluster is healthy, and if not, why
+  explain      Say what an error's code means, and what to do about it
 
 Look at
   tx           get                       indicator    list  query
   ledger       where every record went   range        list
-  snapshot     list  create  verify
+  snapshot     list  create  verify      node         list
 
 Set up
   run          Start a node              config       validate  show
   generate     Write test traffic        verify       Check results against it
+  completions  For your shell
 
 Try:  throughline demo
 More: throughline <command> --help";

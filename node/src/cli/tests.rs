@@ -293,6 +293,41 @@ async fn a_list_longer_than_a_page_is_whole() {
 }
 
 #[tokio::test]
+async fn nodes_are_listed() {
+    let ended = asked(Fake::default(), "node list").await;
+    assert_eq!((ended.exit, ended.out.lines().count()), (Exit::Done, 2), "{}", ended.out);
+    contains(&ended.out, &["NODE", "alive"]);
+    let ended = asked(Fake::default(), "node list -o json").await;
+    assert_eq!(serde_json::from_str::<Vec<Value>>(&ended.out).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn every_code_that_is_told_can_be_explained() {
+    let parts = FakeParts::default();
+    let told = alone("status --endpoint 127.0.0.1:1", &parts).await.err;
+    contains(&told, &["error[TL-0401]: no node answers at http://127.0.0.1:1\n"]);
+    let command = told.lines().find_map(|line| line.strip_prefix("  more  throughline ")).unwrap();
+    let ended = alone(command, &parts).await;
+    assert_eq!(ended.exit, Exit::Done);
+    contains(&ended.out, &["TL-0401  UNREACHABLE\n  what  ", "  do    ", "exit code 4"]);
+    let count = crate::problem::explained::all().len();
+    assert_eq!(alone("explain", &parts).await.out.lines().count(), count + 1);
+    let all = alone("explain -o json", &parts).await.out;
+    assert_eq!(serde_json::from_str::<Vec<Value>>(&all).unwrap().len(), count);
+    assert_eq!(alone("explain TL-9999", &parts).await.exit, Exit::Invalid);
+}
+
+#[tokio::test]
+async fn a_shell_gets_what_it_completes_with() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let ended = alone(&format!("completions {shell}"), &FakeParts::default()).await;
+        assert_eq!((ended.exit, ended.err.as_str()), (Exit::Done, ""));
+        contains(&ended.out, &["throughline", "snapshot", "completions"]);
+    }
+    assert_eq!(alone("completions tcsh", &FakeParts::default()).await.exit, Exit::Usage);
+}
+
+#[tokio::test]
 async fn indicators_are_listed_and_asked() {
     let ended = asked(Fake::default(), "indicator list").await;
     contains(&ended.out, &["transaction-approval", "ratio", "channel product"]);

@@ -43,6 +43,27 @@ pub enum Code {
     NotYet = 230,
 }
 
+impl Code {
+    /// Every kind.
+    pub const ALL: [Self; 15] = [
+        Self::Unreadable,
+        Self::Syntax,
+        Self::UnknownKey,
+        Self::DuplicateKey,
+        Self::MissingKey,
+        Self::WrongKind,
+        Self::WrongValue,
+        Self::OutOfBounds,
+        Self::WrongField,
+        Self::NotOne,
+        Self::Conflict,
+        Self::Forbidden,
+        Self::Dangling,
+        Self::Trap,
+        Self::NotYet,
+    ];
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TL-{:04}", *self as u16)

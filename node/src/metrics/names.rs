@@ -42,7 +42,7 @@ families! {
     PARTITION_CLOCK: Gauge "throughline_partition_clock_seconds" "The record clock of a partition, in Unix time.";
     TRANSACTIONS_EMITTED: Counter "throughline_transactions_emitted_total" "Results by state.";
     DUPLICATES: Counter "throughline_duplicates_total" "Legs that came again, with the same content or with another.";
-    DEAD_LETTERS: Counter "throughline_dead_letters_total" "Records that went to the dead letters.";
+    DEAD_LETTERS: Counter "throughline_dead_letters_total" "Records that went to the dead letters since the process started, by reason.";
     RESULTS_WAITING: Gauge "throughline_results_waiting_bytes" "Committed results that the sink has not taken yet.";
     OPEN_TRANSACTIONS: Gauge "throughline_open_transactions" "Transactions that wait for a leg.";
     RESULT_FRESHNESS: Gauge "throughline_result_freshness_seconds" "From the newest record in the sources to what is committed.";
@@ -51,5 +51,7 @@ families! {
     SNAPSHOT_BYTES: Gauge "throughline_snapshot_bytes" "The size of the newest snapshot.";
     SNAPSHOT_LAST_SUCCESS: Gauge "throughline_snapshot_last_success_timestamp_seconds" "When the newest snapshot was taken, in Unix time.";
     MEMORY_USED: Gauge "throughline_memory_used_bytes" "Resident memory of the process.";
+    MEMORY_LIMIT: Gauge "throughline_memory_limit_bytes" "The memory that the configuration gives to the node.";
+    DISK_USED: Gauge "throughline_disk_used_bytes" "Local disk that the ranges' state takes.";
     GRPC_REQUESTS: Counter "throughline_grpc_requests_total" "Calls answered by the API.";
 }

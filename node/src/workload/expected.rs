@@ -11,6 +11,7 @@ use super::broken;
 use super::model::{MODEL_VERSION, Model};
 use super::names::{APPROVED, SUCCESS};
 use super::params::Params;
+use super::refused;
 use super::transaction::{Fate, Transaction, channel};
 
 /// The window of the indicators.
@@ -182,10 +183,12 @@ impl Expected {
             .with_context(|| format!("understand expected outcome {}", path.display()))?;
         ensure!(
             expected.model == MODEL_VERSION,
-            "{} is of workload model {}, and this program has model {MODEL_VERSION}: generate the \
-             workload again, or verify with the program that generated it",
-            path.display(),
-            expected.model
+            refused(format!(
+                "{} is of workload model {}, and this program has model {MODEL_VERSION}: generate \
+                 the workload again, or verify with the program that generated it",
+                path.display(),
+                expected.model
+            ))
         );
         expected.parameters.check(1)?;
         Ok(expected)

@@ -15,6 +15,7 @@ use super::expected::Expected;
 use super::kafka::KafkaArgs;
 use super::model::Model;
 use super::murmur;
+use super::nowhere;
 use super::params::Params;
 use super::record::{Writer, contradicted};
 use super::schedule::{Entry, Schedule, What};
@@ -34,8 +35,8 @@ pub struct GenerateArgs {
     /// Write files of JSON lines into this folder instead of Kafka
     #[arg(long, value_name = "FOLDER", conflicts_with = "brokers")]
     pub dir: Option<PathBuf>,
-    /// How the producer compresses: none, lz4, zstd, gzip or snappy
-    #[arg(long, value_name = "CODEC", default_value = "none")]
+    /// How the producer compresses
+    #[arg(long, value_name = "CODEC", default_value = "none", value_parser = CODECS)]
     pub compression: String,
     /// Add to topics that already hold records. Then what comes out no longer equals the expected outcome alone
     #[arg(long)]
@@ -47,6 +48,9 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "FILE")]
     pub expected: Option<PathBuf>,
 }
+
+/// What a producer can compress with.
+const CODECS: [&str; 5] = ["none", "lz4", "zstd", "gzip", "snappy"];
 
 /// Which record goes where.
 #[derive(Clone, Debug, clap::Args)]
@@ -124,7 +128,7 @@ pub fn generate(args: &GenerateArgs, now_ms: &dyn Fn() -> u64) -> anyhow::Result
     let mut target: Box<dyn Target> = match (&args.dir, &args.kafka.brokers) {
         (Some(dir), _) => Box::new(files::Files::create(dir, &args.layout)?),
         (None, Some(_)) => Box::new(kafka::Topics::open(args, &params, began_ms)?),
-        (None, None) => bail!("where to? give `--brokers HOST:PORT` or `--dir FOLDER`"),
+        (None, None) => bail!(nowhere("say where to: `--brokers HOST:PORT` or `--dir FOLDER`")),
     };
     let model = Model::new(params);
     let expected = Expected::of(&model, &args.layout.topic_prefix);

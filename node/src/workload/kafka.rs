@@ -5,10 +5,16 @@ use std::time::Duration;
 use anyhow::Context;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
+
+use crate::problem::{Code, Problem};
 
 /// How long a broker may take to answer.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long it may take until any broker answers: a wrong address should not cost half a minute.
+const CONTACT: Duration = Duration::from_secs(10);
 
 /// Where the brokers are.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -63,6 +69,35 @@ impl KafkaArgs {
     }
 }
 
+/// What Kafka's client says where nobody answers.
+const SILENT: [RDKafkaErrorCode; 5] = [
+    RDKafkaErrorCode::BrokerTransportFailure,
+    RDKafkaErrorCode::AllBrokersDown,
+    RDKafkaErrorCode::Resolve,
+    RDKafkaErrorCode::OperationTimedOut,
+    RDKafkaErrorCode::RequestTimedOut,
+];
+
+/// What stands behind an error of Kafka's client, where it is one that people can do something about.
+#[must_use]
+pub fn problem(doing: &str, error: &KafkaError) -> Option<Problem> {
+    if let KafkaError::ClientConfig(_, why, name, value) = error {
+        let what = format!("Kafka's client does not take {name}={value}");
+        return Some(
+            Problem::new(Code::BadArgument, what, why.as_str())
+                .remedy("mend --brokers or --kafka-property; the names are those of librdkafka"),
+        );
+    }
+    if !error.rdkafka_error_code().is_some_and(|code| SILENT.contains(&code)) {
+        return None;
+    }
+    let why = format!("nobody answered within {} s ({error})", CONTACT.as_secs());
+    Some(
+        Problem::new(Code::Unreachable, format!("cannot {doing}"), why)
+            .remedy("start Kafka, or mend --brokers HOST:PORT"),
+    )
+}
+
 /// The partitions of a topic; `None` where the topic does not exist.
 ///
 /// # Errors
@@ -70,7 +105,7 @@ impl KafkaArgs {
 /// Where the brokers don't answer.
 pub fn partitions(consumer: &BaseConsumer, topic: &str) -> anyhow::Result<Option<Vec<i32>>> {
     let metadata = consumer
-        .fetch_metadata(Some(topic), PATIENCE)
+        .fetch_metadata(Some(topic), CONTACT)
         .with_context(|| format!("ask the brokers about topic {topic}"))?;
     let Some(found) = metadata.topics().iter().find(|it| it.name() == topic) else {
         return Ok(None);
@@ -79,7 +114,7 @@ pub fn partitions(consumer: &BaseConsumer, topic: &str) -> anyhow::Result<Option
         None => Ok(Some(found.partitions().iter().map(|it| it.id()).collect())),
         Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) => Ok(None),
         Some(error) => {
-            let code = rdkafka::error::RDKafkaErrorCode::from(error);
+            let code = RDKafkaErrorCode::from(error);
             Err(code).with_context(|| format!("ask the brokers about topic {topic}"))
         }
     }

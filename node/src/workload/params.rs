@@ -7,6 +7,7 @@ use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
 use super::model::LONGEST_MS;
+use super::refused;
 
 /// A correction comes this long after its transaction's deadline, and up to [`JITTER_MS`] later: readers
 /// are kept within 60 s of each other, so every range has passed the deadline by then.
@@ -191,19 +192,27 @@ impl Params {
     /// Names the option that has to change, and how.
     pub fn check(&self, partitions: u32) -> anyhow::Result<()> {
         const LIMIT: u64 = 1 << 40;
-        ensure!(self.transactions >= 1, "`--transactions` must be at least 1");
-        ensure!((1..=1_000_000).contains(&self.rate), "`--rate` must be from 1 to 1000000");
-        ensure!(partitions >= 1, "`--partitions` must be at least 1");
+        ensure!(self.transactions >= 1, refused("`--transactions` must be at least 1"));
+        ensure!(
+            (1..=1_000_000).contains(&self.rate),
+            refused("`--rate` must be from 1 to 1000000")
+        );
+        ensure!(partitions >= 1, refused("`--partitions` must be at least 1"));
         let numbers = [self.transactions, self.t0_ms / 1_000, self.max_delay_s, self.patience_ms()];
         ensure!(
             numbers.iter().all(|&it| it < LIMIT) && self.max_delay_s < 1_000_000,
-            "`--transactions`, `--t0`, `--lateness`, `--skew` or `--max-delay` is out of all proportion"
+            refused(
+                "`--transactions`, `--t0`, `--lateness`, `--skew` or `--max-delay` is out of all \
+                 proportion"
+            )
         );
         let Oddities { missing, conflicts, late, .. } = self.oddities;
         ensure!(
             missing.0 + conflicts.0 + late.0 <= Share::WHOLE,
-            "`--missing`, `--conflicts` and `--late` must together be at most 1: a transaction is \
-             odd in one of these ways"
+            refused(
+                "`--missing`, `--conflicts` and `--late` must together be at most 1: a transaction \
+                 is odd in one of these ways"
+            )
         );
         self.check_delay()?;
         if late == Share::NONE { Ok(()) } else { self.check_late(partitions) }
@@ -213,12 +222,14 @@ impl Params {
         let run_ms = self.end_ms() - self.t0_ms;
         ensure!(
             (self.max_delay_s * 1_000).min(run_ms) + LONGEST_MS < self.patience_ms(),
-            "`--max-delay` ({} s) plus the longest answer ({} s) must be under `--lateness` plus \
-             `--skew` ({} s): else transactions would expire that still become complete; lower \
-             `--max-delay` or raise `--lateness`",
-            self.max_delay_s,
-            LONGEST_MS.div_ceil(1_000),
-            self.patience_ms() / 1_000
+            refused(format!(
+                "`--max-delay` ({} s) plus the longest answer ({} s) must be under `--lateness` \
+                 plus `--skew` ({} s): else transactions would expire that still become complete; \
+                 lower `--max-delay` or raise `--lateness`",
+                self.max_delay_s,
+                LONGEST_MS.div_ceil(1_000),
+                self.patience_ms() / 1_000
+            ))
         );
         Ok(())
     }
@@ -228,14 +239,19 @@ impl Params {
         let need_s = self.patience_ms() / 1_000 + 300;
         ensure!(
             run_s >= need_s,
-            "`--late` needs a run of at least {need_s} s of event time (lateness, skew and 300 s), \
-             and this one has {run_s} s: use more `--transactions` or a lower `--rate`"
+            refused(format!(
+                "`--late` needs a run of at least {need_s} s of event time (lateness, skew and \
+                 300 s), and this one has {run_s} s: use more `--transactions` or a lower `--rate`"
+            ))
         );
         let need_rate = u64::from(partitions).div_ceil(3);
         ensure!(
             self.rate >= need_rate,
-            "`--late` needs a `--rate` of at least {need_rate} with {partitions} partitions: the \
-             record clock must pass the deadline in every partition before the correction comes"
+            refused(format!(
+                "`--late` needs a `--rate` of at least {need_rate} with {partitions} partitions: \
+                 the record clock must pass the deadline in every partition before the correction \
+                 comes"
+            ))
         );
         Ok(())
     }

@@ -16,8 +16,9 @@ use self::checker::Checker;
 pub use self::report::{Counts, Difference, Found, Report};
 use self::row::{Outlet, Row};
 use super::expected::Expected;
-use super::files;
 use super::kafka::KafkaArgs;
+use super::{files, nowhere};
+use crate::problem::{Code, Problem};
 
 /// Compares what came out with the expected outcome of a generated workload
 #[derive(Clone, Debug, clap::Args)]
@@ -54,7 +55,9 @@ pub fn verify(args: &VerifyArgs) -> anyhow::Result<Report> {
         (Some(dir), _) => read_files(dir, &args.results_prefix, &mut checker)?,
         (None, Some(_)) => kafka::read_topics(&args.kafka, &args.results_prefix, &mut checker)?,
         (None, None) => {
-            bail!("where are the results? give `--brokers HOST:PORT` or `--results-dir FOLDER`")
+            bail!(nowhere(
+                "say where the results are: `--brokers HOST:PORT` or `--results-dir FOLDER`"
+            ))
         }
     }
     Ok(checker.finish())
@@ -79,10 +82,19 @@ fn read_files(dir: &Path, prefix: &str, checker: &mut Checker) -> anyhow::Result
     }
     ensure!(
         found,
-        "{} has no file {prefix}.transactions.jsonl: is `--results-prefix` right?",
-        dir.display()
+        no_results(format!(
+            "{} has no file {prefix}.transactions.jsonl: is `--results-prefix` right?",
+            dir.display()
+        ))
     );
     Ok(())
+}
+
+/// There is nothing that could be checked.
+fn no_results(why: String) -> Problem {
+    Problem::new(Code::FileNotFound, "there are no results to check", why)
+        .remedy("throughline run                 let a node make them first")
+        .remedy("throughline verify --results-prefix …   where they are called otherwise")
 }
 
 fn is_part(path: &Path, stem: &str) -> bool {

@@ -6,7 +6,7 @@ use super::super::ledger::Counts;
 use super::super::mailbox::Mailbox;
 use super::super::partial::Row;
 use super::super::positions::Position;
-use super::{Identity, Range};
+use super::{DeadLetters, Identity, Range};
 use crate::store::{Store, StoreError};
 
 /// What a range says about itself.
@@ -26,8 +26,8 @@ pub struct Status {
     pub sequence: Sequence,
     /// The range's record clock.
     pub clock: RecordTime,
-    /// Whether cells lag behind what was added to them: for a second at most.
-    pub figures_lag: bool,
+    /// Whether the last commit that was closed has everything, also whole figures.
+    pub is_settled: bool,
 }
 
 /// What is known about a transaction.
@@ -79,7 +79,7 @@ impl Range {
             commit: self.commit,
             sequence: self.output.sequence(),
             clock: self.positions.clock(),
-            figures_lag: self.figures.are_behind(),
+            is_settled: !self.pending.is_touched && !self.figures.are_behind(),
         }
     }
 
@@ -117,6 +117,12 @@ impl Range {
     /// The node is about to end: the next commit has the figures up to it.
     pub const fn hurry_figures(&mut self) {
         self.figures.hurry();
+    }
+
+    /// Dead letters since this range was opened here.
+    #[must_use]
+    pub const fn dead_letters(&self) -> &DeadLetters {
+        self.output.dead_letters()
     }
 
     /// The rows of all the range's cells as of the last close; what an aggregator that starts asks for.

@@ -1,7 +1,9 @@
 //! The rows that a range has to say, in sequence; they leave it with the commit that holds them (I5).
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
-use proto::types::{Epoch, Leg, RangeId, Sequence, Version};
+use proto::types::{Epoch, Leg, PartitionIndex, RangeId, Sequence, Version};
 
 use super::super::codec::Reader;
 use super::super::envelope::Envelope;
@@ -9,6 +11,12 @@ use super::super::fields::Bodies;
 use super::super::transaction::{Decision, Rules, State, put_source, put_string};
 use crate::sink::{Outlet, Row, Stamp};
 use crate::source::decode::DECODER;
+
+/// The class of a dead letter whose transaction's rules panicked; decoders know the others.
+pub const PANICKED: &str = "panicked";
+
+/// Dead letters by source partition and class.
+pub type DeadLetters = BTreeMap<(PartitionIndex, String), u64>;
 
 /// Rows of output since the last commit closed.
 #[derive(Debug)]
@@ -20,6 +28,7 @@ pub(super) struct Output {
     rows: Vec<Row>,
     bytes: usize,
     emitted: [u64; 3],
+    dead: DeadLetters,
 }
 
 impl Output {
@@ -32,6 +41,7 @@ impl Output {
             rows: Vec::new(),
             bytes: 0,
             emitted: [0; 3],
+            dead: DeadLetters::new(),
         }
     }
 
@@ -63,6 +73,11 @@ impl Output {
     /// Results of each state since this range was opened here: complete, incomplete, corrected.
     pub(super) const fn emitted(&self) -> [u64; 3] {
         self.emitted
+    }
+
+    /// Dead letters since this range was opened here.
+    pub(super) const fn dead_letters(&self) -> &DeadLetters {
+        &self.dead
     }
 
     pub(super) fn result(&mut self, decision: Decision) {
@@ -110,7 +125,7 @@ impl Output {
 
     /// A leg of a transaction whose rules panicked.
     pub(super) fn panicked(&mut self, envelope: &Envelope<'_>, reason: &str, rules: &Rules) {
-        self.dead(envelope, ("panicked", reason), envelope.body, rules);
+        self.dead(envelope, (PANICKED, reason), envelope.body, rules);
     }
 
     fn dead(
@@ -120,6 +135,7 @@ impl Output {
         raw: &[u8],
         rules: &Rules,
     ) {
+        *self.dead.entry((envelope.partition, class.to_owned())).or_default() += 1;
         let source = rules.partitions.get(envelope.partition.index());
         let mut key = Vec::new();
         put_source(&mut key, rules, envelope);

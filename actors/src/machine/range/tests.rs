@@ -6,6 +6,7 @@ use bytes::Bytes;
 use proto::types::{EventTime, Leg, SourcePartition, Version};
 
 use super::super::block::Place;
+use super::super::codec::put_bytes;
 use super::super::envelope::{Envelope, put_record};
 use super::super::fields::{FieldTable, put_field, put_id};
 use super::super::result_field::ResultField;
@@ -268,6 +269,36 @@ fn a_panic_costs_one_transaction_and_its_legs_become_dead_letters() {
     assert_eq!(bench.rows.len(), 2);
     assert!(bench.rows.iter().all(|row| row.outlet == Outlet::DeadLetters));
     assert_eq!((bench.fate(Fate::Dead), bench.fate(Fate::Open)), (2, 0));
+}
+
+#[test]
+fn dead_letters_are_counted_by_class_and_once_however_often_a_batch_comes() {
+    let mut bench = Bench::new(SETTINGS);
+    let mut body = Vec::new();
+    for part in [&b"no-id"[..], b"there is none", b"{}"] {
+        put_bytes(&mut body, part);
+    }
+    let (kind, content) = (Kind::Dead, 0);
+    let (partition, offset) = (PartitionIndex(1), Offset(0));
+    let (record_time, event_time) = (RecordTime(10), EventTime(0));
+    let envelope =
+        Envelope { kind, partition, offset, record_time, event_time, content, body: &body };
+    let mut records = Vec::new();
+    put_record(&mut records, TransactionKey(0), &envelope);
+    bench.batch(partition, 10, records.clone());
+    let again = Batch {
+        partition,
+        from: Offset(0),
+        to: Offset(2),
+        clock: RecordTime(10),
+        records: records.into(),
+    };
+    bench.range.apply(&again, &bench.store).unwrap();
+    bench.range.apply(&again, &bench.store).unwrap_err();
+
+    let expected = DeadLetters::from([((partition, "no-id".to_owned()), 1)]);
+    assert_eq!(bench.range.dead_letters(), &expected);
+    assert_eq!(bench.fate(Fate::Dead), 1);
 }
 
 #[test]

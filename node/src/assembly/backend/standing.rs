@@ -1,15 +1,19 @@
 //! How things stand: cluster, node, ranges, ledger, progress.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actors::machine::ledger::Fate;
+use actors::machine::range::PANICKED;
 use actors::range::Report;
+use actors::source::decode::Class;
 use proto::types::{EventTime, Offset, RangeId, RecordTime, SourcePartition};
 
 use super::EngineBackend;
 use crate::api::backend::{
     AsOf, Cluster, Counts, Health, Ledger, Node, NodeState, Progress, Pulse, Range, RangeState,
 };
+use crate::assembly::start::machine_bytes;
 
 /// The version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -91,7 +95,7 @@ pub(super) fn node(backend: &EngineBackend, reports: &[Report]) -> Node {
         version: VERSION.to_owned(),
         ranges: u32::try_from(reports.len()).unwrap_or(u32::MAX),
         memory_bytes: resident_bytes().unwrap_or(0),
-        memory_limit_bytes: Some(backend.config.storage.memory.bytes(1 << 40)),
+        memory_limit_bytes: Some(memory_limit_bytes(backend)),
         records_per_second: rates.per_second.values().sum(),
     }
 }
@@ -154,12 +158,34 @@ pub(super) fn pulse(backend: &EngineBackend, reports: &[Report]) -> Pulse {
         complete: emitted(0),
         incomplete: emitted(1),
         corrected: emitted(2),
+        dead_letters: dead_letters(backend.engine.partitions(), reports),
         open: reports.iter().map(|report| report.status.open as u64).sum(),
         bytes: shown.read_bytes,
         waiting_bytes: shown.outbox_bytes as u64,
         sources: backend.engine.partitions().iter().enumerate().map(source).collect(),
         memory_bytes: resident_bytes(),
+        memory_limit_bytes: memory_limit_bytes(backend),
     }
+}
+
+/// Every topic with every class: also what has not happened yet has a series.
+fn dead_letters(
+    partitions: &[SourcePartition],
+    reports: &[Report],
+) -> BTreeMap<(Arc<str>, String), u64> {
+    let classes = || Class::ALL.into_iter().map(Class::name).chain([PANICKED]);
+    let each = partitions.iter().flat_map(|it| classes().map(move |class| (it, class)));
+    let mut counts: BTreeMap<_, u64> =
+        each.map(|(it, class)| ((Arc::clone(&it.topic), class.to_owned()), 0)).collect();
+    for ((partition, class), count) in reports.iter().flat_map(|report| &report.dead) {
+        let Some(source) = partitions.get(partition.index()) else { continue };
+        *counts.entry((Arc::clone(&source.topic), class.clone())).or_default() += count;
+    }
+    counts
+}
+
+fn memory_limit_bytes(backend: &EngineBackend) -> u64 {
+    backend.config.storage.memory.bytes(machine_bytes())
 }
 
 /// The process's resident memory; `None` where the system does not tell.

@@ -9,6 +9,7 @@ use proto::types::Leg;
 
 use super::{Layout, Record, Target};
 use crate::workload::files::Line;
+use crate::workload::refused;
 
 /// The files of a workload.
 #[derive(Debug)]
@@ -23,7 +24,8 @@ impl Files {
     pub(super) fn create(dir: &Path, layout: &Layout) -> anyhow::Result<Self> {
         // I13: a file handle and a buffer each.
         const MOST: u32 = 256;
-        ensure!(layout.partitions <= MOST, "`--partitions` must be at most {MOST} with `--dir`");
+        let why = || refused(format!("`--partitions` must be at most {MOST} with `--dir`"));
+        ensure!(layout.partitions <= MOST, why());
         fs::create_dir_all(dir).with_context(|| format!("create folder {}", dir.display()))?;
         let mut files = Vec::new();
         for leg in Leg::ALL {

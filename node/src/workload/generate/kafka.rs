@@ -19,6 +19,7 @@ use rdkafka::producer::{
 use super::{GenerateArgs, Record, Target};
 use crate::workload::kafka::{PATIENCE, partitions};
 use crate::workload::params::Params;
+use crate::workload::refused;
 
 /// The three topics of a workload.
 pub(super) struct Topics {
@@ -158,8 +159,10 @@ fn refuse_records(consumer: &BaseConsumer, name: &str, partitions: &[i32]) -> an
             .with_context(|| format!("ask for the end of {name}/{partition}"))?;
         ensure!(
             low == high,
-            "topic {name} already holds records, and the expected outcome would not be theirs: \
-             use another `--topic-prefix`, delete the topic, or say `--append`"
+            refused(format!(
+                "topic {name} already holds records, and the expected outcome would not be theirs: \
+                 use another `--topic-prefix`, delete the topic, or say `--append`"
+            ))
         );
     }
     Ok(())
@@ -180,18 +183,20 @@ fn refuse_loss(
     let config = first.with_context(doing)?;
     let value = |key| config.get(key).and_then(|entry| entry.value.clone()).unwrap_or_default();
     if value("message.timestamp.type") == "LogAppendTime" {
-        bail!(
+        bail!(refused(format!(
             "topic {name} dates records itself, and the workload needs its own times: set \
              message.timestamp.type=CreateTime, or use another `--topic-prefix`"
-        );
+        )));
     }
     let age_ms = now_ms.saturating_sub(params.t0_ms);
     let is_short =
         value("retention.ms").parse().is_ok_and(|retention_ms: u64| retention_ms < age_ms);
     ensure!(
         !is_short,
-        "topic {name} deletes records that are as old as this workload's (retention.ms): raise it, \
-         give a later `--t0`, or use another `--topic-prefix`"
+        refused(format!(
+            "topic {name} deletes records that are as old as this workload's (retention.ms): raise \
+             it, give a later `--t0`, or use another `--topic-prefix`"
+        ))
     );
     Ok(())
 }

@@ -10,6 +10,7 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::checker::Checker;
+use super::no_results;
 use super::row::{Outlet, Row};
 use crate::workload::kafka::{KafkaArgs, PATIENCE, partitions};
 
@@ -25,7 +26,7 @@ pub(super) fn read_topics(
         let found = partitions(&consumer, &topic)?;
         ensure!(
             found.is_some() || outlet != Outlet::Transactions,
-            "topic {topic} does not exist: is `--results-prefix` right?"
+            no_results(format!("topic {topic} does not exist: is `--results-prefix` right?"))
         );
         read_topic(&consumer, &topic, &found.unwrap_or_default(), |message| {
             take(message, outlet, checker);
