@@ -24,6 +24,8 @@ const CLOSE_LOOK: Duration = Duration::from_millis(5);
 const LOOKS: u32 = 5;
 /// The default of a cluster file.
 const ALIGNMENT_S: u64 = 60;
+/// The default of a cluster file.
+const MEMORY: &str = "1GiB";
 const START: Duration = Duration::from_secs(90);
 
 /// How results are delivered.
@@ -71,6 +73,7 @@ pub struct Drain {
     delivery: Delivery,
     expected: Expected,
     ports: (u16, u16),
+    memory: String,
     folder: TempDir,
 }
 
@@ -103,7 +106,14 @@ impl Drain {
         let expected = Expected::read(&file)?;
         let ports = (ports::free()?, ports::free()?);
         let (bootstrap, name) = (bootstrap.to_owned(), name.to_owned());
-        Ok(Self { bootstrap, name, delivery, expected, ports, folder })
+        Ok(Self { bootstrap, name, delivery, expected, ports, memory: MEMORY.to_owned(), folder })
+    }
+
+    /// The same, where the node may take so much memory, as a cluster file says it.
+    #[must_use]
+    pub fn within(mut self, memory: &str) -> Self {
+        memory.clone_into(&mut self.memory);
+        self
     }
 
     /// What must come of it.
@@ -133,7 +143,7 @@ impl Drain {
     /// The cluster file, where partitions are kept within `alignment_s` of each other in record time.
     #[must_use]
     pub fn cluster_file(&self, alignment_s: u64) -> String {
-        let Self { bootstrap, name, ports: (public, metrics), .. } = self;
+        let Self { bootstrap, name, ports: (public, metrics), memory, .. } = self;
         let Params { lateness_s, skew_s, .. } = self.expected.parameters;
         let data = self.folder.path().join("data");
         let data = data.display();
@@ -145,7 +155,7 @@ metadata: {{ name: {name} }}
 listen:
   public: {{ addr: \"127.0.0.1:{public}\" }}
   metrics: {{ addr: \"127.0.0.1:{metrics}\" }}
-storage: {{ dir: \"{data}\", ranges: 8 }}
+storage: {{ dir: \"{data}\", ranges: 8, memory: {memory} }}
 sources:
   kafka: {{ brokers: [\"{bootstrap}\"] }}
   legs:
