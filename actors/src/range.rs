@@ -273,7 +273,10 @@ impl Actor for Range {
                 committer.cast(committer::Message::Closed(range, state.close(wall_ms)))?;
                 state.go_on(&myself).await?;
             }
-            Message::Committed(slot) => state.committed(slot)?,
+            Message::Committed(slot) => {
+                state.committed(slot)?;
+                state.go_on(&myself).await?;
+            }
             Message::Acknowledged(sequence) => state.machine.acknowledged(sequence),
             Message::Find(key, reply) => {
                 let found = state.machine.find(key, &*state.store)?;

@@ -59,7 +59,7 @@ pub struct Settings {
     pub young_ms: u64,
     /// How long after its end a window of the event clock still takes figures.
     pub figures_ms: u64,
-    /// Bytes of mailboxes that are held in memory (I13). Beyond, those that the store has give theirs up.
+    /// Bytes that a range holds in memory (I13). Beyond, mailboxes that the store has give theirs up.
     pub held_bytes: usize,
     /// Transactions that may be under decision because of the clock at once: expiry is metered.
     pub expiries: usize,
@@ -116,6 +116,8 @@ pub struct Range {
     young: VecDeque<Generation>,
     activations: Vec<Activation>,
     commit: u64,
+    /// The last commit that is in the store.
+    applied: u64,
 }
 
 impl Range {
@@ -145,6 +147,7 @@ impl Range {
             young: VecDeque::new(),
             activations: Vec::new(),
             commit: 0,
+            applied: 0,
             settings,
             rules,
         }

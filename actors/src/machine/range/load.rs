@@ -127,7 +127,7 @@ impl Range {
         self.closed_clock = head.clock;
         self.positions = Positions::new(positions, head.clock);
         self.ledger = ledger;
-        self.commit = head.commit;
+        (self.commit, self.applied) = (head.commit, head.commit);
         self.tombstones.set_floor(head.floor);
         self.output = Output::new(self.identity.id, self.identity.epoch, head.sequence);
         self.output.acknowledge(head.acknowledged);
