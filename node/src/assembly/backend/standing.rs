@@ -69,6 +69,7 @@ pub(super) fn cluster(backend: &EngineBackend, reports: &[Report]) -> Cluster {
     if lag_ms > LAG_MS {
         reasons.push(format!("results are {} s behind", lag_ms / 1_000));
     }
+    reasons.extend(cramped(reports));
     if !ledger.is_balanced() {
         reasons.push("the ledger does not balance: records are unaccounted for".to_owned());
     }
@@ -82,6 +83,19 @@ pub(super) fn cluster(backend: &EngineBackend, reports: &[Report]) -> Cluster {
     }
 }
 
+/// What must stay in memory and does not fit; `None` where it does.
+fn cramped(reports: &[Report]) -> Option<String> {
+    let sum = |bytes: fn(&Report) -> usize| reports.iter().map(bytes).sum::<usize>() >> 20;
+    if reports.iter().all(|it| it.status.fixed_bytes <= it.status.limit_bytes) {
+        return None;
+    }
+    let (need, have) = (sum(|it| it.status.fixed_bytes), sum(|it| it.status.limit_bytes));
+    Some(format!(
+        "memory is short: what is open, done and due takes {need} MiB, and {have} MiB are left for it; \
+         raise storage.memory"
+    ))
+}
+
 pub(super) fn node(backend: &EngineBackend, reports: &[Report]) -> Node {
     let mut rates = backend.rates.lock();
     rates.update(reports, now_ms());
@@ -91,7 +105,7 @@ pub(super) fn node(backend: &EngineBackend, reports: &[Report]) -> Node {
         version: VERSION.to_owned(),
         ranges: u32::try_from(reports.len()).unwrap_or(u32::MAX),
         memory_bytes: resident_bytes().unwrap_or(0),
-        memory_limit_bytes: Some(backend.config.storage.memory.bytes(1 << 40)),
+        memory_limit_bytes: Some(super::super::memory::bytes(&backend.config)),
         records_per_second: rates.per_second.values().sum(),
     }
 }
