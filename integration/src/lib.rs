@@ -9,3 +9,4 @@ pub mod process;
 pub mod sim;
 pub mod standing;
 pub mod tidy;
+pub mod watch;

@@ -88,4 +88,27 @@ mod tests {
         assert_eq!(due.len(), 10);
         assert_eq!(deadlines.pop(RecordTime(9_999)), None);
     }
+
+    #[test]
+    fn who_is_done_before_its_time_leaves_nothing_behind() {
+        let mut deadlines = Deadlines::default();
+        for i in 0..100_000 {
+            deadlines.add(TransactionKey(u128::from(i)), RecordTime(i));
+        }
+        assert!(deadlines.bytes() < 100_000 * 20, "{} bytes", deadlines.bytes());
+        for i in (0..100_000).rev() {
+            deadlines.remove(TransactionKey(u128::from(i)), RecordTime(i));
+        }
+        assert_eq!((deadlines.bytes(), deadlines.pop(RecordTime(u64::MAX))), (0, None));
+    }
+
+    #[test]
+    fn an_entry_is_removed_at_its_own_time_only() {
+        let (key, at) = (TransactionKey(7), RecordTime(1_000));
+        let mut deadlines = Deadlines::default();
+        deadlines.add(key, at);
+        deadlines.remove(key, RecordTime(2_000));
+        deadlines.remove(TransactionKey(8), at);
+        assert_eq!(deadlines.pop(at), Some(key));
+    }
 }

@@ -9,12 +9,11 @@ use clap::Parser as _;
 use integration::broker::Broker;
 use integration::drain::{Delivery, Drain};
 use integration::measure::{Usage, size};
-use integration::process::{Node, Process};
 use integration::standing::Standing;
+use integration::watch::{Look, watch};
 use node::workload::params::Params;
 
 const PATIENCE: Duration = Duration::from_secs(7_200);
-const LOOK: Duration = Duration::from_millis(100);
 /// Between two lines that say how far it has come.
 const SAY_MS: u64 = 10_000;
 /// So much later than the last request the first response comes.
@@ -34,14 +33,6 @@ struct Arguments {
     limit_mib: Option<u64>,
 }
 
-/// The moment with the most open transactions.
-#[derive(Clone, Copy, Debug, Default)]
-struct Most {
-    open: u64,
-    rss_bytes: u64,
-    state_bytes: u64,
-}
-
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Arguments { open, memory, limit_mib } = Arguments::parse();
@@ -57,23 +48,32 @@ async fn main() -> anyhow::Result<()> {
     let idle = Usage::of(node.process().pid())?;
     let clock = actors::clock::wall();
     let began_ms = clock();
-    let most = watch(&drain, &mut node, &clock).await?;
+    let (mut said_ms, mut state_bytes) = (0, 0);
+    let most = watch(&drain, &mut node, PATIENCE, |look| {
+        if clock() >= said_ms + SAY_MS {
+            said_ms = clock();
+            state_bytes = size(&drain.state()).max(state_bytes);
+            say(said_ms - began_ms, look, state_bytes);
+        }
+    })
+    .await?;
     let elapsed_ms = clock().saturating_sub(began_ms).max(1);
     let last = drain.through(&mut node, PATIENCE).await?;
     let usage = Usage::of(node.process().pid())?;
     drain.stop(node).await?;
-    let state_bytes = most.state_bytes / most.open.max(1);
-    let grown = most.rss_bytes.saturating_sub(idle.rss_bytes);
+    let grown = most.rss_then_bytes.saturating_sub(idle.rss_bytes);
     for (name, value) in [
         ("records", last.consumed),
         ("elapsed ms", elapsed_ms),
         ("records per second", last.consumed * 1_000 / elapsed_ms),
         ("open transactions at most", most.open),
         ("rss bytes when idle", idle.rss_bytes),
-        ("rss bytes then", most.rss_bytes),
+        ("rss bytes then", most.rss_then_bytes),
         ("rss bytes at most", usage.peak_rss_bytes),
         ("rss bytes per open transaction", grown / most.open.max(1)),
-        ("state bytes per open transaction", state_bytes),
+        ("held bytes at most", most.held_bytes),
+        ("held bytes that may be", most.held_limit_bytes),
+        ("state bytes at most", state_bytes),
     ] {
         println!("{name:<36}{value:>16}");
     }
@@ -86,39 +86,14 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Looks on until every record was consumed, and says how far it has come.
-async fn watch(
-    drain: &Drain,
-    node: &mut Node,
-    clock: &actors::clock::Clock,
-) -> anyhow::Result<Most> {
-    let records = drain.expected().record_count();
-    let (port, state) = (drain.metrics(), drain.state());
-    let (began_ms, mut said_ms, mut most) = (clock(), 0, Most::default());
-    let look = async |process: &mut Process| {
-        tokio::time::sleep(LOOK).await;
-        let (Ok(standing), Ok(usage)) = (Standing::read(port).await, Usage::of(process.pid()))
-        else {
-            return false;
-        };
-        let Standing { open, consumed, waiting_bytes, .. } = standing;
-        if open > most.open {
-            most = Most { open, rss_bytes: usage.rss_bytes, ..most };
-        }
-        if clock() >= said_ms + SAY_MS {
-            said_ms = clock();
-            let state_bytes = size(&state);
-            most.state_bytes = most.state_bytes.max(state_bytes);
-            println!(
-                "{:>6} s  {consumed:>10} consumed  {open:>10} open  {:>6} MiB rss  {:>6} MiB state  {:>4} MiB wait",
-                (said_ms - began_ms) / 1_000,
-                usage.rss_bytes >> 20,
-                state_bytes >> 20,
-                waiting_bytes >> 20,
-            );
-        }
-        consumed >= records
-    };
-    node.process().wait_until("all was consumed", PATIENCE, look).await?;
-    Ok(most)
+fn say(elapsed_ms: u64, look: &Look, state_bytes: u64) {
+    let Standing { consumed, open, held_bytes, waiting_bytes, .. } = look.standing;
+    println!(
+        "{:>6} s  {consumed:>10} consumed  {open:>10} open   MiB: {:>6} rss {:>6} held {:>6} state {:>4} wait",
+        elapsed_ms / 1_000,
+        look.usage.rss_bytes >> 20,
+        held_bytes >> 20,
+        state_bytes >> 20,
+        waiting_bytes >> 20,
+    );
 }

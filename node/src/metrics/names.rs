@@ -51,5 +51,7 @@ families! {
     SNAPSHOT_BYTES: Gauge "throughline_snapshot_bytes" "The size of the newest snapshot.";
     SNAPSHOT_LAST_SUCCESS: Gauge "throughline_snapshot_last_success_timestamp_seconds" "When the newest snapshot was taken, in Unix time.";
     MEMORY_USED: Gauge "throughline_memory_used_bytes" "Resident memory of the process.";
+    HELD: Gauge "throughline_held_bytes" "Memory of open transactions (mailboxes), and of what has to stay there (index).";
+    HELD_LIMIT: Gauge "throughline_held_limit_bytes" "What both together should take at most; mailboxes give way.";
     GRPC_REQUESTS: Counter "throughline_grpc_requests_total" "Calls answered by the API.";
 }

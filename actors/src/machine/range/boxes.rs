@@ -221,3 +221,61 @@ fn load(key: TransactionKey, store: &dyn Store) -> Result<Option<Held>, StoreErr
     // A row is only given up for when its commit has been applied, so 0 is no lie.
     Ok(Some(Held { mailbox, kept: Kept::ByValue { commit: 0 }, deciding: Deciding::No }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::envelope::tests::leg;
+    use crate::store::Change;
+    use crate::store::memory::MemoryStore;
+    use proto::types::Leg;
+
+    /// Two keys that share the bits by which the index knows them.
+    const KEYS: [TransactionKey; 2] = [TransactionKey(7), TransactionKey(7 | 1 << 64)];
+
+    fn held(kept: Kept) -> Held {
+        let mut held = Held { kept, ..Held::opened() };
+        held.mailbox.put(Leg::Trace, &leg(Leg::Trace, 1, 10, b"body"));
+        held
+    }
+
+    fn row(key: TransactionKey) -> Change {
+        let row = held(Kept::ByReference).mailbox.to_row();
+        Change::Put(Table::Open, key.0.to_be_bytes().to_vec(), row)
+    }
+
+    #[test]
+    fn a_row_that_is_about_to_go_is_not_taken_for_that_of_another_who_shares_its_bits() {
+        let mut store = MemoryStore::default();
+        store.apply(&KEYS.map(row)).unwrap();
+        let [done, open] = KEYS;
+        let mut boxes = Boxes::default();
+        boxes.insert(done, held(Kept::ByValue { commit: 1 }));
+        boxes.insert_stored(open, false);
+        assert!(boxes.remove(done).is_some());
+
+        assert!(boxes.bring(done, &store).unwrap().is_none(), "before the commit closes");
+        boxes.closed();
+        assert!(boxes.bring(done, &store).unwrap().is_none(), "while it is written");
+        store.apply(&[Change::Delete(Table::Open, done.0.to_be_bytes().to_vec())]).unwrap();
+        boxes.applied([]);
+        assert!(boxes.bring(done, &store).unwrap().is_none(), "once it is in the store");
+        assert_eq!(boxes.open(), 1);
+        assert!(boxes.bring(open, &store).unwrap().is_some());
+        assert_eq!(boxes.open(), 1);
+    }
+
+    #[test]
+    fn mailboxes_that_are_done_leave_nothing_behind_in_the_queue() {
+        let mut boxes = Boxes::default();
+        for i in 0..100_000 {
+            let key = TransactionKey(i);
+            boxes.insert(key, held(Kept::ByValue { commit: 1 }));
+            boxes.applied([key]);
+            boxes.remove(key);
+            boxes.closed();
+        }
+        assert!(boxes.evictable.len() <= SPARE + 2, "{} keys", boxes.evictable.len());
+        assert_eq!((boxes.held_bytes(), boxes.open()), (0, 0));
+    }
+}

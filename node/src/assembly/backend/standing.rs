@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use actors::machine::ledger::Fate;
+use actors::machine::range::Status;
 use actors::range::Report;
 use proto::types::{EventTime, Offset, RangeId, RecordTime, SourcePartition};
 
 use super::EngineBackend;
 use crate::api::backend::{
-    AsOf, Cluster, Counts, Health, Ledger, Node, NodeState, Progress, Pulse, Range, RangeState,
+    AsOf, Cluster, Counts, Health, Held, Ledger, Node, NodeState, Progress, Pulse, Range,
+    RangeState,
 };
 
 /// The version of this program.
@@ -83,16 +85,26 @@ pub(super) fn cluster(backend: &EngineBackend, reports: &[Report]) -> Cluster {
     }
 }
 
+fn held(reports: &[Report]) -> Held {
+    let sum = |bytes: fn(&Status) -> usize| reports.iter().map(|it| bytes(&it.status) as u64).sum();
+    Held {
+        mailboxes_bytes: sum(|it| it.held_bytes),
+        index_bytes: sum(|it| it.fixed_bytes),
+        limit_bytes: sum(|it| it.limit_bytes),
+    }
+}
+
 /// What must stay in memory and does not fit; `None` where it does.
 fn cramped(reports: &[Report]) -> Option<String> {
-    let sum = |bytes: fn(&Report) -> usize| reports.iter().map(bytes).sum::<usize>() >> 20;
     if reports.iter().all(|it| it.status.fixed_bytes <= it.status.limit_bytes) {
         return None;
     }
-    let (need, have) = (sum(|it| it.status.fixed_bytes), sum(|it| it.status.limit_bytes));
+    let Held { index_bytes, limit_bytes, .. } = held(reports);
     Some(format!(
-        "memory is short: what is open, done and due takes {need} MiB, and {have} MiB are left for it; \
-         raise storage.memory"
+        "memory is short: the index of what is open, done and due takes {} MiB, and {} MiB are left for \
+         it; raise storage.memory",
+        index_bytes >> 20,
+        limit_bytes >> 20
     ))
 }
 
@@ -173,6 +185,7 @@ pub(super) fn pulse(backend: &EngineBackend, reports: &[Report]) -> Pulse {
         waiting_bytes: shown.outbox_bytes as u64,
         sources: backend.engine.partitions().iter().enumerate().map(source).collect(),
         memory_bytes: resident_bytes(),
+        held: held(reports),
     }
 }
 
