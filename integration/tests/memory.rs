@@ -27,8 +27,9 @@ async fn i13_open_transactions_beyond_the_memory_wait_on_disk() {
     let mut params = Params::of(OPEN);
     // The first response comes when all else has been read.
     params.hold_back_s = 60;
-    let prepared = Drain::prepare(&broker.bootstrap(), "memory", params, Delivery::AtLeastOnce);
-    let drain = prepared.await.unwrap().within(MEMORY);
+    let bootstrap = broker.bootstrap();
+    let drain = Drain::prepare(&bootstrap, "memory", params, Delivery::AtLeastOnce).await.unwrap();
+    let drain = drain.within(MEMORY);
     let mut node = drain.start().unwrap();
     node.wait_ready(drain.metrics(), PATIENCE).await.unwrap();
     let most: Most = watch(&drain, &mut node, PATIENCE, |_| {}).await.unwrap();
