@@ -37,7 +37,9 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
     let durable = durable::open(&config, shares.stores).await?;
     let source = inlet::open(&config, shares.prefetch, &clock, &tasks);
     let source = source.await.context("open the source")?;
-    let cells = outlet::Cells::start(&config, &tasks, stop.child_token());
+    // Not with `stop`: the last figures come while the engine stops.
+    let figures = CancellationToken::new();
+    let cells = outlet::Cells::start(&config, &tasks, figures.clone());
     let partitions = source.partitions().to_vec();
     let layout = Arc::new(layout(&config.rules.scenarios));
     let rules = Arc::new(Rules {
@@ -72,7 +74,7 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
         clock,
     };
     let engine = Arc::new(Engine::start(setup, outlet::sink(&config)).await?);
-    Ok(running(engine, config, durable.snapshots, (durable.lock, stop, tasks), started))
+    Ok(running(engine, config, durable.snapshots, (durable.lock, stop, figures, tasks), started))
 }
 
 /// The running engine, as the command line knows it.
@@ -80,7 +82,7 @@ fn running(
     engine: Arc<Engine>,
     config: Config,
     snapshots: Snapshots,
-    (lock, stop, tasks): (DirLock, CancellationToken, TaskTracker),
+    (lock, stop, figures, tasks): (DirLock, CancellationToken, CancellationToken, TaskTracker),
     started: Vec<String>,
 ) -> Running {
     let (api, metrics) = (config.listen.public, config.listen.metrics);
@@ -93,6 +95,7 @@ fn running(
         };
         engine.stop(PATIENCE).await;
         asked.cancel();
+        figures.cancel();
         tasks.close();
         tasks.wait().await;
         drop(lock);

@@ -321,14 +321,14 @@ fn i13_what_must_stay_of_an_open_transaction_is_small_and_mailboxes_give_way_to_
 #[test]
 fn i13_batches_have_to_wait_where_only_a_commit_makes_room() {
     let mut bench = Bench::new(Settings { held_bytes: 0, ..SETTINGS });
-    let long = "a".repeat(100_000);
-    for i in 0..30 {
-        assert_eq!(bench.range.awaits_commit(), i > 20, "{i} legs");
+    let long = "a".repeat(60_000);
+    for i in 0..40 {
+        assert_eq!(bench.range.awaits_commit(), i > 34, "{i} legs");
         bench.leg(&format!("t{i}"), Leg::Trace, &long, 10);
     }
     bench.commit(0);
     assert!(!bench.range.awaits_commit());
-    assert_eq!((bench.range.status().held_bytes, bench.range.status().open), (0, 30));
+    assert_eq!((bench.range.status().held_bytes, bench.range.status().open), (0, 40));
 }
 
 #[test]
