@@ -11,15 +11,15 @@ use integration::watch::{Most, watch};
 use node::workload::params::Params;
 
 const PATIENCE: Duration = Duration::from_secs(240);
-const OPEN: u64 = 100_000;
+const OPEN: u64 = 160_000;
 /// Two legs of a transaction, without what the mailbox itself takes.
 const LEGS_BYTES: u64 = 400;
 /// What is under way to the store comes on top: of 8 ranges 2 MiB each, and the batch that made it too much.
 const UNDER_WAY_BYTES: u64 = 8 * (3 << 20);
 /// The least that a node can be given.
-const MEMORY: &str = "256MiB";
+const MEMORY: &str = "512MiB";
 /// Generous: what the allocator keeps differs from machine to machine.
-const RSS_BYTES: u64 = 384 << 20;
+const RSS_BYTES: u64 = 768 << 20;
 
 #[tokio::test]
 async fn i13_open_transactions_beyond_the_memory_wait_on_disk() {

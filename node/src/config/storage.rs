@@ -21,7 +21,7 @@ pub struct Storage {
 }
 
 /// With less a node could not do its work.
-pub const MEMORY_LEAST: u64 = 256 << 20;
+pub const MEMORY_LEAST: u64 = 512 << 20;
 
 /// An amount of memory.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -82,7 +82,7 @@ mod tests {
     fn memory_is_a_size_or_a_share() {
         assert_eq!(memory("1GiB").map(|it| it.bytes(0)), Ok(1 << 30));
         assert_eq!(memory("70%").map(|it| it.bytes(1000)), Ok(700));
-        for wrong in ["0%", "91%", "70", "255MiB", "%"] {
+        for wrong in ["0%", "91%", "70", "511MiB", "%"] {
             assert!(memory(wrong).is_err(), "{wrong}");
         }
     }
