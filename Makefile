@@ -34,7 +34,7 @@ bench: build    ## Measure throughput on this machine, with a real Kafka broker
 
 memory: build    ## Have ten million transactions open at once, and check memory and every record; OPEN=n for less
 	@$(SCRIPTS)/setup.sh test
-	@$(CARGO_TARGET_DIR)/release/memory $(if $(OPEN),--open $(OPEN))
+	@$(CARGO_TARGET_DIR)/release/memory --memory 1536MiB --limit-mib 1536 $(if $(OPEN),--open $(OPEN))
 
 drill: build    ## Kill and restart the node under load, and check every record
 	@$(SCRIPTS)/setup.sh test

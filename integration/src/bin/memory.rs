@@ -26,7 +26,7 @@ struct Arguments {
     #[arg(long, default_value_t = 10_000_000)]
     open: u64,
     /// What the node may take, as in a cluster file.
-    #[arg(long, default_value = "1GiB")]
+    #[arg(long, default_value = "1536MiB")]
     memory: String,
     /// What it must stay under, in MiB; without it nothing is demanded.
     #[arg(long)]
