@@ -20,8 +20,9 @@ use crate::standing::Standing;
 const POLL: Duration = Duration::from_millis(50);
 /// Between two looks while something is waited for that must be met in the middle.
 const CLOSE_LOOK: Duration = Duration::from_millis(5);
-/// So many looks in a row must say the same before all is held to be through: results are under way for a moment.
-const LOOKS: u32 = 5;
+/// So many looks in a row must say the same before all is held to be through: results that no commit holds yet
+/// are not among those that wait, and on a busy machine a commit takes a second.
+const LOOKS: u32 = 40;
 /// The default of a cluster file.
 const ALIGNMENT_S: u64 = 60;
 /// The default of a cluster file.

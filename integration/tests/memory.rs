@@ -11,7 +11,7 @@ use integration::watch::{Most, watch};
 use node::workload::params::Params;
 
 const PATIENCE: Duration = Duration::from_secs(240);
-const OPEN: u64 = 160_000;
+const OPEN: u64 = 240_000;
 /// Two legs of a transaction, without what the mailbox itself takes.
 const LEGS_BYTES: u64 = 400;
 /// What is under way to the store comes on top: of 8 ranges 2 MiB each, and the batch that made it too much.
@@ -40,7 +40,7 @@ async fn i13_open_transactions_beyond_the_memory_wait_on_disk() {
 
     assert!(report.is_right(), "{report}");
     assert_eq!(standing.imbalance, 0);
-    assert!(most.open > OPEN * 95 / 100, "all are open at once: {most:?}");
+    assert!(most.open > OPEN * 3 / 4, "nearly all were seen open at once: {most:?}");
     assert!(most.open * LEGS_BYTES > most.held_limit_bytes, "they do not fit: {most:?}");
     assert!(most.held_bytes < most.held_limit_bytes + UNDER_WAY_BYTES, "{most:?}");
     assert!(most.rss_bytes < RSS_BYTES, "{most:?}");
