@@ -67,6 +67,8 @@ pub struct Report {
     pub emitted: [u64; 3],
     /// Dead letters since the start.
     pub dead: DeadLetters,
+    /// Bytes of output that is in no durable commit yet, about.
+    pub uncommitted_bytes: usize,
     /// Bytes of local state on disk.
     pub store_bytes: u64,
 }
@@ -198,6 +200,7 @@ impl State {
     fn report(&self) -> Report {
         let mut status = self.machine.status();
         status.is_settled &= self.closed.is_none();
+        let closed = self.closed.iter().flat_map(|block| &block.rows);
         Report {
             identity: self.machine.identity(),
             status,
@@ -205,6 +208,8 @@ impl State {
             ledger: self.machine.ledger().to_vec(),
             emitted: self.machine.emitted(),
             dead: self.machine.dead_letters().clone(),
+            uncommitted_bytes: self.machine.pending_bytes()
+                + closed.map(publisher::size).sum::<usize>(),
             store_bytes: self.store.bytes(),
         }
     }
@@ -282,7 +287,10 @@ impl Actor for Range {
                 committer.cast(committer::Message::Closed(range, state.close(wall_ms)))?;
                 state.go_on(&myself).await?;
             }
-            Message::Committed(slot) => state.committed(slot)?,
+            Message::Committed(slot) => {
+                state.committed(slot)?;
+                state.go_on(&myself).await?;
+            }
             Message::Acknowledged(sequence) => state.machine.acknowledged(sequence),
             Message::Ending => state.machine.hurry_figures(),
             Message::Find(key, reply) => {

@@ -20,10 +20,13 @@ use crate::standing::Standing;
 const POLL: Duration = Duration::from_millis(50);
 /// Between two looks while something is waited for that must be met in the middle.
 const CLOSE_LOOK: Duration = Duration::from_millis(5);
-/// So many looks in a row must say the same before all is held to be through: results are under way for a moment.
+/// So many looks in a row must say the same before all is held to be through: results that no commit holds yet
+/// are not among those that wait, and on a busy machine a commit takes a second.
 const LOOKS: u32 = 5;
 /// The default of a cluster file.
 const ALIGNMENT_S: u64 = 60;
+/// The default of a cluster file.
+const MEMORY: &str = "1GiB";
 const START: Duration = Duration::from_secs(90);
 
 /// How results are delivered.
@@ -71,6 +74,7 @@ pub struct Drain {
     delivery: Delivery,
     expected: Expected,
     ports: (u16, u16),
+    memory: String,
     folder: TempDir,
 }
 
@@ -103,7 +107,14 @@ impl Drain {
         let expected = Expected::read(&file)?;
         let ports = (ports::free()?, ports::free()?);
         let (bootstrap, name) = (bootstrap.to_owned(), name.to_owned());
-        Ok(Self { bootstrap, name, delivery, expected, ports, folder })
+        Ok(Self { bootstrap, name, delivery, expected, ports, memory: MEMORY.to_owned(), folder })
+    }
+
+    /// The same, where the node may take so much memory, as a cluster file says it.
+    #[must_use]
+    pub fn within(mut self, memory: &str) -> Self {
+        memory.clone_into(&mut self.memory);
+        self
     }
 
     /// What must come of it.
@@ -133,7 +144,7 @@ impl Drain {
     /// The cluster file, where partitions are kept within `alignment_s` of each other in record time.
     #[must_use]
     pub fn cluster_file(&self, alignment_s: u64) -> String {
-        let Self { bootstrap, name, ports: (public, metrics), .. } = self;
+        let Self { bootstrap, name, ports: (public, metrics), memory, .. } = self;
         let Params { lateness_s, skew_s, .. } = self.expected.parameters;
         let data = self.folder.path().join("data");
         let data = data.display();
@@ -145,7 +156,7 @@ metadata: {{ name: {name} }}
 listen:
   public: {{ addr: \"127.0.0.1:{public}\" }}
   metrics: {{ addr: \"127.0.0.1:{metrics}\" }}
-storage: {{ dir: \"{data}\", ranges: 8 }}
+storage: {{ dir: \"{data}\", ranges: 8, memory: {memory} }}
 sources:
   kafka: {{ brokers: [\"{bootstrap}\"] }}
   legs:

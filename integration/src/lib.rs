@@ -10,3 +10,4 @@ pub mod sim;
 pub mod standing;
 pub mod tables;
 pub mod tidy;
+pub mod watch;

@@ -13,6 +13,8 @@ const TICK_MS: u64 = 10;
 pub struct Usage {
     /// Processor time, user and system.
     pub cpu_ms: u64,
+    /// The memory that is resident now.
+    pub rss_bytes: u64,
     /// The most memory that was resident.
     pub peak_rss_bytes: u64,
     /// Bytes that it caused to be written to disk.
@@ -30,9 +32,13 @@ impl Usage {
             let path = format!("/proc/{pid}/{name}");
             fs::read_to_string(&path).with_context(|| format!("read {path}"))
         };
-        let kib = field(&read("status")?, "VmHWM:")?;
-        let written_bytes = field(&read("io")?, "write_bytes:")?;
-        Ok(Self { cpu_ms: cpu_ms(&read("stat")?)?, peak_rss_bytes: kib << 10, written_bytes })
+        let status = read("status")?;
+        Ok(Self {
+            cpu_ms: cpu_ms(&read("stat")?)?,
+            rss_bytes: field(&status, "VmRSS:")? << 10,
+            peak_rss_bytes: field(&status, "VmHWM:")? << 10,
+            written_bytes: field(&read("io")?, "write_bytes:")?,
+        })
     }
 }
 

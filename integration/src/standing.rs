@@ -13,6 +13,10 @@ pub struct Standing {
     pub open: u64,
     /// Bytes of results that wait for the sink.
     pub waiting_bytes: u64,
+    /// Bytes of open transactions in memory, and of what has to stay there.
+    pub held_bytes: u64,
+    /// What these should be at most.
+    pub held_limit_bytes: u64,
     /// Dead letters.
     pub dead: u64,
     /// Records lost or counted twice, over all topics.
@@ -31,6 +35,8 @@ impl Standing {
             consumed: sum(&text, "throughline_records_consumed_total")?,
             open: sum(&text, "throughline_open_transactions")?,
             waiting_bytes: sum(&text, "throughline_results_waiting_bytes")?,
+            held_bytes: sum(&text, "throughline_held_bytes")?,
+            held_limit_bytes: sum(&text, "throughline_held_limit_bytes")?,
             dead: sum(&text, "throughline_dead_letters_total")?,
             imbalance: sum(&text, "throughline_ledger_imbalance_records")?,
         })

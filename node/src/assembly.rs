@@ -5,6 +5,7 @@ mod demo;
 mod durable;
 mod explain;
 mod inlet;
+mod memory;
 mod outlet;
 mod start;
 mod telemetry;

@@ -38,7 +38,7 @@ pub use report::{Setting, Value};
 pub use scenario::{Checked, check as check_scenario};
 pub use sinks::{KafkaSink, Sink};
 pub use sources::{Generated, KafkaSource, LegSource, SourceKind, Sources};
-pub use storage::{Memory, Storage};
+pub use storage::{MEMORY_LEAST, Memory, Storage};
 pub use upkeep::{Commit, Log, LogFormat, Snapshots};
 
 use self::field::Table;

@@ -10,9 +10,9 @@ use proto::types::{
 };
 
 use crate::api::backend::{
-    Answer, AsOf, Backend, Cell, Cluster, Counts, Fault, Figure, Health, Indicator, IndicatorKind,
-    Ledger, Node, NodeState, Progress, Pulse, Query, Range, RangeState, Reply, ResultState,
-    SeenLeg, Snapshot, SnapshotState, Transaction, Verdict,
+    Answer, AsOf, Backend, Cell, Cluster, Counts, Fault, Figure, Health, Held, Indicator,
+    IndicatorKind, Ledger, Node, NodeState, Progress, Pulse, Query, Range, RangeState, Reply,
+    ResultState, SeenLeg, Snapshot, SnapshotState, Transaction, Verdict,
 };
 use crate::problem::{Code, Problem};
 
@@ -260,6 +260,7 @@ impl Backend for Fake {
             sources: Leg::ALL.iter().map(progress).collect(),
             memory_bytes: Some(96 << 20),
             memory_limit_bytes: 1 << 30,
+            held: Held { mailboxes_bytes: 2_048, index_bytes: 512, limit_bytes: 8_192 },
         })
     }
 }

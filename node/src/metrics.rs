@@ -183,6 +183,11 @@ fn transactions(out: &mut Exposition, pulse: &Pulse) {
         out.family(&names::MEMORY_USED);
         out.sample(&[], bytes);
     }
+    out.family(&names::HELD);
+    out.sample(&[("kind", "mailboxes")], pulse.held.mailboxes_bytes);
+    out.sample(&[("kind", "index")], pulse.held.index_bytes);
+    out.family(&names::HELD_LIMIT);
+    out.sample(&[], pulse.held.limit_bytes);
 }
 
 fn sources(out: &mut Exposition, sources: &[Progress]) {

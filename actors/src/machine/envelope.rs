@@ -51,6 +51,12 @@ impl<'a> Envelope<'a> {
         (self.record_time, self.partition, self.offset)
     }
 
+    /// How many bytes [`Envelope::put`] appends.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        HEAD + self.body.len()
+    }
+
     /// Appends the envelope to `out`.
     ///
     /// # Panics
@@ -70,7 +76,7 @@ impl<'a> Envelope<'a> {
         head[19..27].copy_from_slice(&self.event_time.0.to_le_bytes());
         head[27..35].copy_from_slice(&self.content.to_le_bytes());
         head[35..39].copy_from_slice(&length.to_le_bytes());
-        out.reserve(HEAD + self.body.len());
+        out.reserve(self.size());
         out.extend_from_slice(&head);
         out.extend_from_slice(self.body);
     }

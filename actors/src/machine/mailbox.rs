@@ -124,6 +124,8 @@ impl Mailbox {
             self.first.min(envelope.record_time)
         };
         self.legs = self.legs.with(leg);
+        // Most mailboxes see no other leg before they give up their bytes: no room is kept for it.
+        self.bytes.reserve_exact(envelope.size());
         envelope.put(&mut self.bytes);
     }
 
@@ -145,6 +147,12 @@ impl Mailbox {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Bytes of memory that the legs take.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// The bytes of the legs that the next result is based on: once the clock has decided, what comes

@@ -61,7 +61,7 @@ pub struct Settings {
     pub young_ms: u64,
     /// How long after its end a window of the event clock still takes figures.
     pub figures_ms: u64,
-    /// Bytes of mailboxes that are held in memory (I13). Beyond, those that the store has give theirs up.
+    /// Bytes that a range holds in memory (I13). Beyond, mailboxes that the store has give theirs up.
     pub held_bytes: usize,
     /// Transactions that may be under decision because of the clock at once: expiry is metered.
     pub expiries: usize,
@@ -130,6 +130,8 @@ pub struct Range {
     /// The first commit whose references the store may still have, and of which buckets tombstones.
     references_from: u64,
     tombstones_from: u64,
+    /// The last commit that is in the store.
+    applied: u64,
 }
 
 impl Range {
@@ -160,6 +162,7 @@ impl Range {
             commit: 0,
             references_from: 0,
             tombstones_from: 0,
+            applied: 0,
             settings,
             rules,
         }

@@ -1,15 +1,16 @@
 //! The memory that a transaction is done: exact, in time buckets that are dropped whole.
 //!
 //! A tombstone holds the key (16 bytes), 32 bits of each leg's content, by which a duplicate is told
-//! from a conflict, and the commit that holds the result: 32 bytes in memory, 32 in the journal. A leg that
-//! the result lacks has content 0.
+//! from a conflict, and the commit that holds the result: 32 bytes in the journal, in memory some 8 more. A
+//! leg that the result lacks has content 0.
+
+mod bucket;
 
 use std::collections::BTreeMap;
 
-use hashbrown::HashMap;
 use proto::types::{Leg, RecordTime, TransactionKey};
-use rustc_hash::FxBuildHasher;
 
+use self::bucket::Bucket;
 use super::codec::{Malformed, Reader};
 
 /// What is remembered of a transaction that is done.
@@ -50,7 +51,7 @@ impl Tombstones {
 #[derive(Debug)]
 pub struct Tombstones {
     bucket_ms: u64,
-    buckets: BTreeMap<u64, HashMap<TransactionKey, Tombstone, FxBuildHasher>>,
+    buckets: BTreeMap<u64, Bucket>,
     /// Buckets below this one have been dropped.
     floor: u64,
     /// What was added since the last commit closed, by bucket.
@@ -99,7 +100,13 @@ impl Tombstones {
     /// How many transactions are remembered.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.buckets.values().map(HashMap::len).sum()
+        self.buckets.values().map(Bucket::len).sum()
+    }
+
+    /// Bytes of memory that they take, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.buckets.values().map(Bucket::bytes).sum()
     }
 
     /// Whether nothing is remembered.

@@ -9,6 +9,7 @@ use proto::types::{EventTime, Leg, SourcePartition, TransactionKey, Version};
 use super::contribution::{Contributions, Share};
 use super::envelope::{Envelope, Kind, envelopes};
 use super::fields::Bodies;
+use super::json::put_string;
 use super::mailbox::Legs;
 use super::result_field::ResultField;
 use super::scenario::Scenario;
@@ -222,24 +223,6 @@ fn put_name(json: &mut Vec<u8>, name: &str) {
 fn put_number(json: &mut Vec<u8>, name: &str, value: i64) {
     put_name(json, name);
     json.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
-/// Appends `text` as a JSON string.
-pub fn put_string(json: &mut Vec<u8>, text: &[u8]) {
-    json.push(b'"');
-    for &byte in text {
-        match byte {
-            b'"' | b'\\' => json.extend_from_slice(&[b'\\', byte]),
-            0..0x20 => {
-                const HEX: &[u8; 16] = b"0123456789abcdef";
-                json.extend_from_slice(b"\\u00");
-                json.push(HEX[usize::from(byte >> 4)]);
-                json.push(HEX[usize::from(byte & 15)]);
-            }
-            byte => json.push(byte),
-        }
-    }
-    json.push(b'"');
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Back-pressure of a range: batches wait while decisions or output pile up, and readers get their credit back
+//! Back-pressure of a range: batches wait while decisions, output or mailboxes pile up, and readers get their credit back
 //! only when theirs has been applied (I13).
 
 use std::collections::VecDeque;
@@ -30,7 +30,9 @@ impl Supply {
 
     /// The next batch, if the range has room for it.
     pub(super) fn next(&mut self, range: &Range) -> Option<(Batch, ActorRef<reader::Message>)> {
-        let has_room = range.deciding() < MAX_DECIDING && range.pending_bytes() < MAX_PENDING_BYTES;
+        let has_room = range.deciding() < MAX_DECIDING
+            && range.pending_bytes() < MAX_PENDING_BYTES
+            && !range.awaits_commit();
         if has_room { self.waiting.pop_front() } else { None }
     }
 }

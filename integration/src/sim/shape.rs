@@ -102,7 +102,7 @@ fn settings(random: &mut Random, is_correctable: bool) -> Settings {
         late_ms: FOR_GOOD_MS,
         young_ms: random.pick(&[0, 50, 400, 2_000, 10_000]),
         figures_ms: 365 * 86_400_000,
-        held_bytes: random.pick(&[0, 2_000, 10_000, 1 << 20]),
+        held_bytes: random.pick(&[0, 10_000, 60_000, 1 << 20]),
         expiries: random.pick(&[1, 4, 1_000]),
     }
 }

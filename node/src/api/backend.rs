@@ -114,4 +114,17 @@ pub struct Pulse {
     pub memory_bytes: Option<u64>,
     /// The memory that the configuration gives to this node.
     pub memory_limit_bytes: u64,
+    /// What the ranges hold in memory.
+    pub held: Held,
+}
+
+/// What the ranges hold in memory, all together.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Held {
+    /// Mailboxes of open transactions: they can give up their bytes.
+    pub mailboxes_bytes: u64,
+    /// What has to stay: who is open and who is done, what is due, figures.
+    pub index_bytes: u64,
+    /// What both together should take at most.
+    pub limit_bytes: u64,
 }

@@ -30,7 +30,7 @@ pub(super) struct Durable {
 }
 
 /// Opens everything, and joins the cluster as its only node: whoever ran here before is fenced.
-pub(super) async fn open(config: &Config) -> anyhow::Result<Durable> {
+pub(super) async fn open(config: &Config, limits: Limits) -> anyhow::Result<Durable> {
     let dir = &config.storage.dir;
     std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
     let lock = DirLock::acquire(dir)?;
@@ -54,7 +54,7 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Durable> {
         journal: journals.journal(&joining.node, membership.incarnation),
         incarnation: membership.incarnation,
         holdings: holdings(membership, &*journals),
-        stores: LocalStores::new(dir.join("state"))?,
+        stores: LocalStores::new(dir.join("state"), limits)?,
         snapshots: Snapshots::new(objects),
     })
 }
@@ -95,9 +95,9 @@ pub(super) struct LocalStores {
 }
 
 impl LocalStores {
-    fn new(dir: PathBuf) -> anyhow::Result<Self> {
+    fn new(dir: PathBuf, limits: Limits) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
-        Ok(Self { dir, shared: RocksShared::new(Limits::default())? })
+        Ok(Self { dir, shared: RocksShared::new(limits)? })
     }
 
     fn of(&self, range: RangeId) -> PathBuf {

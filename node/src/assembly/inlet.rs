@@ -16,12 +16,11 @@ use crate::config::{Config, Generated, KafkaSource as Kafka, SourceKind};
 use crate::workload::live::{Live, Shape};
 use crate::workload::params::Share;
 
-/// Bytes that the Kafka client may fetch ahead of the readers, over all partitions.
-const PREFETCH_BYTES: usize = 64 << 20;
-
-/// Opens the configured source.
+/// Opens the configured source; the Kafka client fetches `prefetch_bytes` ahead of the readers at most, over
+/// all partitions.
 pub(super) async fn open(
     config: &Config,
+    prefetch_bytes: usize,
     clock: &Clock,
     tasks: &TaskTracker,
 ) -> anyhow::Result<Arc<dyn Source>> {
@@ -32,7 +31,7 @@ pub(super) async fn open(
         .collect();
     Ok(match &config.sources.kind {
         SourceKind::Kafka(kafka) => {
-            let options = options(kafka, topics);
+            let options = options(kafka, topics, prefetch_bytes);
             let connect = move || KafkaSource::connect(&options);
             Arc::new(tokio::task::spawn_blocking(connect).await??)
         }
@@ -43,13 +42,13 @@ pub(super) async fn open(
     })
 }
 
-fn options(kafka: &Kafka, topics: Vec<(Leg, String)>) -> KafkaOptions {
+fn options(kafka: &Kafka, topics: Vec<(Leg, String)>, prefetch_bytes: usize) -> KafkaOptions {
     KafkaOptions {
         brokers: kafka.brokers.join(","),
         properties: kafka.properties.0.clone(),
         group: kafka.group.clone(),
         topics,
-        prefetch_bytes: PREFETCH_BYTES,
+        prefetch_bytes,
     }
 }
 

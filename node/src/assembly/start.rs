@@ -17,14 +17,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::backend::EngineBackend;
+use super::memory::Shares;
 use super::{durable, explain, inlet, outlet};
 use crate::cli::Running;
 use crate::config::Config;
 
 /// How long a stopping node waits for its last results to be delivered.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Bytes of results that may wait for the sink (I13).
-const OUTBOX_BYTES: usize = 64 << 20;
 /// How long legs are kept by reference before their transaction is kept by value.
 const YOUNG: Duration = Duration::from_secs(5);
 /// Transactions of a range that the clock may have under decision at once.
@@ -34,9 +33,13 @@ const EXPIRIES: usize = 1_000;
 pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let clock = actors::clock::wall();
-    let durable = durable::open(&config).await?;
-    let source = inlet::open(&config, &clock, &tasks).await.context("open the source")?;
-    let cells = outlet::Cells::start(&config, &tasks, stop.child_token());
+    let shares = Shares::of(&config)?;
+    let durable = durable::open(&config, shares.stores).await?;
+    let source = inlet::open(&config, shares.prefetch, &clock, &tasks);
+    let source = source.await.context("open the source")?;
+    // Not with `stop`: the last figures come while the engine stops.
+    let figures = CancellationToken::new();
+    let cells = outlet::Cells::start(&config, &tasks, figures.clone());
     let partitions = source.partitions().to_vec();
     let layout = Arc::new(layout(&config.rules.scenarios));
     let rules = Arc::new(Rules {
@@ -57,7 +60,7 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
         node: config.names.node.clone(),
         incarnation: durable.incarnation,
         journal: durable.journal,
-        settings: settings(&config, durable.holdings.len()),
+        settings: settings(&config, shares.ranges / durable.holdings.len().max(1)),
         holdings: durable.holdings,
         stores: Box::new(durable.stores),
         source,
@@ -67,11 +70,11 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
         layout,
         commit_interval: config.commit.interval,
         alignment: config.join.alignment,
-        outbox_bytes: OUTBOX_BYTES,
+        outbox_bytes: shares.outbox,
         clock,
     };
     let engine = Arc::new(Engine::start(setup, outlet::sink(&config)).await?);
-    Ok(running(engine, config, durable.snapshots, (durable.lock, stop, tasks), started))
+    Ok(running(engine, config, durable.snapshots, (durable.lock, stop, figures, tasks), started))
 }
 
 /// The running engine, as the command line knows it.
@@ -79,7 +82,7 @@ fn running(
     engine: Arc<Engine>,
     config: Config,
     snapshots: Snapshots,
-    (lock, stop, tasks): (DirLock, CancellationToken, TaskTracker),
+    (lock, stop, figures, tasks): (DirLock, CancellationToken, CancellationToken, TaskTracker),
     started: Vec<String>,
 ) -> Running {
     let (api, metrics) = (config.listen.public, config.listen.metrics);
@@ -92,6 +95,7 @@ fn running(
         };
         engine.stop(PATIENCE).await;
         asked.cancel();
+        figures.cancel();
         tasks.close();
         tasks.wait().await;
         drop(lock);
@@ -100,11 +104,9 @@ fn running(
     Running { backend, api, metrics, started, stop, stopped: stopped.boxed() }
 }
 
-fn settings(config: &Config, ranges: usize) -> Settings {
+fn settings(config: &Config, held_bytes: usize) -> Settings {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let join = &config.join;
-    let memory =
-        usize::try_from(config.storage.memory.bytes(machine_bytes())).unwrap_or(usize::MAX);
     let (deadline, correction) = (join.lateness + join.skew, join.correction);
     Settings {
         deadline_ms: ms(deadline),
@@ -114,22 +116,9 @@ fn settings(config: &Config, ranges: usize) -> Settings {
         young_ms: ms(YOUNG),
         // Beyond the last correction, with an hour to spare.
         figures_ms: ms(deadline + correction) + 3_600_000,
-        // What is left is for tombstones, figures, caches and what is under way.
-        held_bytes: memory * 2 / 5 / ranges.max(1),
+        held_bytes,
         expiries: EXPIRIES,
     }
-}
-
-/// The memory that this process may use: the limit of its cgroup, else the machine's.
-pub(super) fn machine_bytes() -> u64 {
-    let cgroup = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
-    let limit = cgroup.and_then(|text| text.trim().parse().ok());
-    let machine = || {
-        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-        let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-        Some(kib.trim().trim_end_matches(" kB").parse::<u64>().ok()? << 10)
-    };
-    limit.or_else(machine).unwrap_or(1 << 30)
 }
 
 /// What the scenarios' figures are called.

@@ -14,11 +14,14 @@ pub struct Storage {
     pub dir: PathBuf,
     /// The object store: journals, control log and snapshots. What must not be lost.
     pub objects: PathBuf,
-    /// How much memory open transactions and caches may take.
+    /// How much memory the process may take.
     pub memory: Memory,
     /// Into how many ranges the keys are divided when the cluster is first started.
     pub ranges: NonZeroU16,
 }
+
+/// With less a node could not do its work.
+pub const MEMORY_LEAST: u64 = 512 << 20;
 
 /// An amount of memory.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -65,7 +68,7 @@ fn memory(text: &str) -> Result<Memory, String> {
         Some(percent) => rules::number(1, 90)(percent)
             .map(Memory::Percent)
             .map_err(|_| "a share of the memory is from 1% to 90%".to_owned()),
-        None => rules::size_in(64 << 20, 1 << 50)(text)
+        None => rules::size_in(MEMORY_LEAST, 1 << 50)(text)
             .map(Memory::Bytes)
             .map_err(|why| format!("{why}; or a share of the memory, as in 70%")),
     }
@@ -79,7 +82,7 @@ mod tests {
     fn memory_is_a_size_or_a_share() {
         assert_eq!(memory("1GiB").map(|it| it.bytes(0)), Ok(1 << 30));
         assert_eq!(memory("70%").map(|it| it.bytes(1000)), Ok(700));
-        for wrong in ["0%", "91%", "70", "1MiB", "%"] {
+        for wrong in ["0%", "91%", "70", "511MiB", "%"] {
             assert!(memory(wrong).is_err(), "{wrong}");
         }
     }

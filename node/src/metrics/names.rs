@@ -43,7 +43,7 @@ families! {
     TRANSACTIONS_EMITTED: Counter "throughline_transactions_emitted_total" "Results by state.";
     DUPLICATES: Counter "throughline_duplicates_total" "Legs that came again, with the same content or with another.";
     DEAD_LETTERS: Counter "throughline_dead_letters_total" "Records that went to the dead letters since the process started, by reason.";
-    RESULTS_WAITING: Gauge "throughline_results_waiting_bytes" "Committed results that the sink has not taken yet.";
+    RESULTS_WAITING: Gauge "throughline_results_waiting_bytes" "Results that the sink has not taken yet, committed or not.";
     OPEN_TRANSACTIONS: Gauge "throughline_open_transactions" "Transactions that wait for a leg.";
     RESULT_FRESHNESS: Gauge "throughline_result_freshness_seconds" "From the newest record in the sources to what is committed.";
     LEDGER_IMBALANCE: Gauge "throughline_ledger_imbalance_records" "Records lost (above 0) or counted twice (below 0) in a topic's worst partition.";
@@ -53,5 +53,7 @@ families! {
     MEMORY_USED: Gauge "throughline_memory_used_bytes" "Resident memory of the process.";
     MEMORY_LIMIT: Gauge "throughline_memory_limit_bytes" "The memory that the configuration gives to the node.";
     DISK_USED: Gauge "throughline_disk_used_bytes" "Local disk that the ranges' state takes.";
+    HELD: Gauge "throughline_held_bytes" "Memory of open transactions (mailboxes), and of what has to stay there (index).";
+    HELD_LIMIT: Gauge "throughline_held_limit_bytes" "What both together should take at most; mailboxes give way.";
     GRPC_REQUESTS: Counter "throughline_grpc_requests_total" "Calls answered by the API.";
 }

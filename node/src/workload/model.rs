@@ -130,7 +130,10 @@ impl Model {
         let start = self.params.start_ms(index);
         let request = start + random.between(5, 80);
         let event_ms = [start, request, request + ANSWER_MS.draw(&mut random)];
-        let arrival_ms = event_ms.map(|event| self.arrival(event, &mut random));
+        let mut arrival_ms = event_ms.map(|event| self.arrival(event, &mut random));
+        for leg in Leg::ALL {
+            arrival_ms[leg.index()] += self.params.held_back_ms(leg);
+        }
         let content = self.content(&mut random);
         let mut transaction = Transaction {
             index,
@@ -207,7 +210,7 @@ impl Model {
         if may_double && doubled < duplicates.millionths() {
             let leg = if transaction.lacking() == Some(leg) { after(leg) } else { leg };
             let arrival = self.arrival(transaction.event_ms[leg.index()], random);
-            transaction.duplicate = Some((leg, arrival));
+            transaction.duplicate = Some((leg, arrival + self.params.held_back_ms(leg)));
         }
     }
 

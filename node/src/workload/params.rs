@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::ensure;
+use proto::types::Leg;
 use serde::{Deserialize, Serialize};
 
 use super::model::LONGEST_MS;
@@ -130,6 +131,10 @@ pub struct Params {
     /// The skew between topics that the engine is configured with, in seconds
     #[arg(long = "skew", value_name = "SECONDS", default_value_t = 300)]
     pub skew_s: u64,
+    /// How much later all responses come, in seconds: for as long every transaction stays open
+    #[arg(long = "hold-back", value_name = "SECONDS", default_value_t = 0)]
+    #[serde(default)]
+    pub hold_back_s: u64,
     /// Which part of it is odd.
     #[command(flatten)]
     pub oddities: Oddities,
@@ -147,6 +152,7 @@ impl Params {
             max_delay_s: 3_600,
             lateness_s: 3_600,
             skew_s: 300,
+            hold_back_s: 0,
             oddities: Oddities {
                 missing: Share(10_000),
                 duplicates: Share(2_000),
@@ -165,6 +171,15 @@ impl Params {
     #[must_use]
     pub const fn start_ms(&self, index: u64) -> u64 {
         self.t0_ms + index * 1_000 / self.rate
+    }
+
+    /// How much later a record of `leg` comes than it would by its delay.
+    #[must_use]
+    pub const fn held_back_ms(&self, leg: Leg) -> u64 {
+        match leg {
+            Leg::Trace | Leg::Request => 0,
+            Leg::Response => self.hold_back_s * 1_000,
+        }
     }
 
     /// When the last transaction has begun.
@@ -198,12 +213,13 @@ impl Params {
             refused("`--rate` must be from 1 to 1000000")
         );
         ensure!(partitions >= 1, refused("`--partitions` must be at least 1"));
-        let numbers = [self.transactions, self.t0_ms / 1_000, self.max_delay_s, self.patience_ms()];
+        let numbers = [self.transactions, self.t0_ms / 1_000, self.lateness_s, self.skew_s];
+        let delays = [self.max_delay_s, self.hold_back_s];
         ensure!(
-            numbers.iter().all(|&it| it < LIMIT) && self.max_delay_s < 1_000_000,
+            numbers.iter().all(|&it| it < LIMIT) && delays.iter().all(|&it| it < 1_000_000),
             refused(
-                "`--transactions`, `--t0`, `--lateness`, `--skew` or `--max-delay` is out of all \
-                 proportion"
+                "`--transactions`, `--t0`, `--lateness`, `--skew`, `--max-delay` or `--hold-back` is \
+                 out of all proportion"
             )
         );
         let Oddities { missing, conflicts, late, .. } = self.oddities;
@@ -221,12 +237,14 @@ impl Params {
     fn check_delay(&self) -> anyhow::Result<()> {
         let run_ms = self.end_ms() - self.t0_ms;
         ensure!(
-            (self.max_delay_s * 1_000).min(run_ms) + LONGEST_MS < self.patience_ms(),
+            (self.max_delay_s * 1_000).min(run_ms) + LONGEST_MS + self.hold_back_s * 1_000
+                < self.patience_ms(),
             refused(format!(
-                "`--max-delay` ({} s) plus the longest answer ({} s) must be under `--lateness` \
-                 plus `--skew` ({} s): else transactions would expire that still become complete; \
-                 lower `--max-delay` or raise `--lateness`",
+                "`--max-delay` ({} s) plus `--hold-back` ({} s) plus the longest answer ({} s) must \
+                 be under `--lateness` plus `--skew` ({} s): else transactions would expire that \
+                 still become complete; lower `--max-delay` or raise `--lateness`",
                 self.max_delay_s,
+                self.hold_back_s,
                 LONGEST_MS.div_ceil(1_000),
                 self.patience_ms() / 1_000
             ))
@@ -290,6 +308,8 @@ mod tests {
         refused(|_| {}, 0, "`--partitions`");
         let slow = |it: &mut Params| (it.max_delay_s, it.rate) = (3_840, 10);
         refused(slow, 8, "lower `--max-delay`");
+        refused(|it| it.hold_back_s = 3_840, 8, "`--hold-back` (3840 s)");
+        refused(|it| it.hold_back_s = 1_000_000, 8, "out of all proportion");
         let odd = |it: &mut Params| {
             (it.oddities.missing, it.oddities.late) = (Share(600_000), Share(600_000));
         };

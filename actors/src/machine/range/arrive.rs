@@ -139,6 +139,7 @@ impl Range {
         let until = deadline.max(self.positions.clock()).plus_ms(keep_ms);
         self.tombstones.add(key, tombstone, until);
         if held.kept != Kept::ByReference {
+            self.deadlines.remove(key, self.settings.due(&held.mailbox));
             self.pending.removed.push(key);
         }
     }

@@ -20,6 +20,10 @@ pub struct Status {
     pub tombstones: usize,
     /// Bytes of mailboxes in memory.
     pub held_bytes: usize,
+    /// Bytes that stay in memory beside them: who is open and who is done, what is due, figures.
+    pub fixed_bytes: usize,
+    /// Bytes that all of that should take at most.
+    pub limit_bytes: usize,
     /// The number of the last commit that was closed.
     pub commit: u64,
     /// The sequence of the last row of output.
@@ -76,6 +80,8 @@ impl Range {
             correctable: self.boxes.correctable(),
             tombstones: self.tombstones.len(),
             held_bytes: self.boxes.held_bytes(),
+            fixed_bytes: self.fixed_bytes(),
+            limit_bytes: self.settings.held_bytes,
             commit: self.commit,
             sequence: self.output.sequence(),
             clock: self.positions.clock(),

@@ -6,14 +6,24 @@ use super::super::block::{Block, Cleared, Head};
 use super::boxes::Kept;
 use super::{Generation, Pending, Range};
 
+/// Bytes of mailboxes beyond the limit that may be under way to the store: they are in memory several times
+/// while a commit is written.
+const HEADROOM: usize = 2 << 20;
+
+/// What a cell takes in memory, about.
+const CELL_BYTES: usize = 400;
+
 impl Range {
     /// Closes the batch: everything since the last close as one block. `None` where nothing has changed.
     /// `wall_ms` decides only which transactions are kept by value from now on.
     pub fn close(&mut self, wall_ms: u64) -> Option<Block> {
-        if !self.pending.is_touched && !self.has_aged(wall_ms) && !self.figures.are_due(wall_ms) {
+        self.boxes.evict(self.applied, self.mailbox_limit());
+        let is_due = self.has_aged(wall_ms) || self.figures.are_due(wall_ms);
+        if !self.pending.is_touched && !is_due && !self.may_grow_up() {
             return None;
         }
         self.commit += 1;
+        self.boxes.closed();
         self.begin_generation(wall_ms);
         self.age(wall_ms);
         let mut pending = std::mem::take(&mut self.pending);
@@ -39,8 +49,35 @@ impl Range {
 
     /// The commit of that number is durable and in the store: mailboxes that it put may give up their bytes.
     pub fn applied(&mut self, commit: u64, put: impl IntoIterator<Item = TransactionKey>) {
-        self.boxes.may_evict(put);
-        self.boxes.evict(commit, self.settings.held_bytes);
+        self.applied = commit;
+        self.boxes.applied(put);
+        self.boxes.evict(commit, self.mailbox_limit());
+    }
+
+    /// Whether so many mailboxes are in memory that a commit has to come first: only what is in the store
+    /// can give up its bytes. Batches wait meanwhile (I13).
+    #[must_use]
+    pub fn awaits_commit(&self) -> bool {
+        self.boxes.held_bytes() > self.mailbox_limit() + HEADROOM
+    }
+
+    /// Bytes that stay in memory whatever gives up its own: who is open and who is done, what is due,
+    /// figures.
+    pub(super) fn fixed_bytes(&self) -> usize {
+        self.boxes.index_bytes()
+            + self.tombstones.bytes()
+            + self.deadlines.bytes()
+            + self.figures.len() * CELL_BYTES
+    }
+
+    /// Mailboxes give way to what has to stay.
+    fn mailbox_limit(&self) -> usize {
+        self.settings.held_bytes.saturating_sub(self.fixed_bytes())
+    }
+
+    /// Whether there are young transactions that have to grow up before their time, to make room.
+    fn may_grow_up(&self) -> bool {
+        !self.young.is_empty() && self.awaits_commit()
     }
 
     fn head(&self) -> Head {
@@ -81,9 +118,10 @@ impl Range {
     /// Transactions that have been open for long are kept by value from now on, and so are the oldest
     /// where more is held than may be: only what the store has can be given up.
     fn age(&mut self, wall_ms: u64) {
+        let limit = self.mailbox_limit();
         let mut held_bytes = self.boxes.held_bytes();
         while !self.young.is_empty() {
-            if !self.has_aged(wall_ms) && held_bytes <= self.settings.held_bytes {
+            if !self.has_aged(wall_ms) && held_bytes <= limit {
                 return;
             }
             let Some(generation) = self.young.pop_front() else { return };

@@ -169,6 +169,11 @@ impl Figures {
         self.horizon_ms
     }
 
+    /// How many cells there are.
+    pub(super) fn len(&self) -> usize {
+        self.partials.len()
+    }
+
     /// Every cell.
     pub(super) fn cells(&self) -> Vec<Row> {
         self.partials.all()

@@ -128,7 +128,7 @@ impl Range {
         self.closed_clock = head.clock;
         self.positions = Positions::new(positions, head.clock);
         self.ledger = ledger;
-        self.commit = head.commit;
+        (self.commit, self.applied) = (head.commit, head.commit);
         self.tombstones.set_floor(head.floor);
         (self.references_from, self.tombstones_from) = (head.live_from, head.floor);
         self.figures.begin(head.folded, head.horizon_ms);

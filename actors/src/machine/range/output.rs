@@ -8,7 +8,8 @@ use proto::types::{Epoch, Leg, PartitionIndex, RangeId, Sequence, Version};
 use super::super::codec::Reader;
 use super::super::envelope::Envelope;
 use super::super::fields::Bodies;
-use super::super::transaction::{Decision, Rules, State, put_source, put_string};
+use super::super::json::put_string;
+use super::super::transaction::{Decision, Rules, State, put_source};
 use crate::sink::{Outlet, Row, Stamp};
 use crate::source::decode::DECODER;
 

@@ -324,6 +324,56 @@ fn i13_mailboxes_beyond_the_limit_give_up_their_bytes_and_get_them_back() {
 }
 
 #[test]
+fn i13_what_must_stay_of_an_open_transaction_is_small_and_mailboxes_give_way_to_it() {
+    const OPEN: usize = 20_000;
+    let mut bench = Bench::new(Settings { deadline_ms: 1_000_000, ..SETTINGS });
+    for i in 0..OPEN {
+        bench.leg(&format!("t{i}"), Leg::Trace, "a", u64::try_from(i).unwrap());
+        if i % 1_000 == 0 {
+            bench.commit(0);
+        }
+        let it = bench.range.status();
+        assert!(it.held_bytes + it.fixed_bytes < (1 << 20) + (512 << 10), "{it:?}");
+    }
+    bench.commit(0);
+    let it = bench.range.status();
+    assert!(it.held_bytes + it.fixed_bytes <= 1 << 20, "{it:?}");
+    assert!(it.fixed_bytes / OPEN < 40, "{it:?}");
+    for i in 0..OPEN {
+        bench.leg(&format!("t{i}"), Leg::Request, "a", 30_000);
+        bench.leg(&format!("t{i}"), Leg::Response, "a", 30_000);
+    }
+    assert_eq!(bench.results().len(), OPEN);
+    let it = bench.range.status();
+    assert_eq!((it.open, it.tombstones, it.held_bytes), (0, OPEN, 0));
+    assert!(it.fixed_bytes / OPEN < 50, "{it:?}");
+}
+
+#[test]
+fn i13_batches_have_to_wait_where_only_a_commit_makes_room() {
+    let mut bench = Bench::new(Settings { held_bytes: 0, ..SETTINGS });
+    let long = "a".repeat(60_000);
+    for i in 0..40 {
+        assert_eq!(bench.range.awaits_commit(), i > 34, "{i} legs");
+        bench.leg(&format!("t{i}"), Leg::Trace, &long, 10);
+    }
+    bench.commit(0);
+    assert!(!bench.range.awaits_commit());
+    assert_eq!((bench.range.status().held_bytes, bench.range.status().open), (0, 40));
+}
+
+#[test]
+fn i13_what_was_only_looked_at_gives_up_its_bytes_again_without_a_commit() {
+    let mut bench = Bench::new(Settings { held_bytes: 0, ..SETTINGS });
+    bench.leg("t", Leg::Trace, "a", 10).commit(0).commit(6_000);
+    assert_eq!(bench.range.status().held_bytes, 0);
+    bench.range.find(TransactionKey::of(b"t"), &bench.store).unwrap();
+    assert!(bench.range.status().held_bytes > 0);
+    assert!(bench.range.close(6_000).is_none());
+    assert_eq!(bench.range.status().held_bytes, 0);
+}
+
+#[test]
 fn i2_a_young_leg_is_read_again_after_a_crash_and_an_old_one_comes_from_the_store() {
     for wall_ms in [1_000, 6_000] {
         let mut bench = Bench::new(SETTINGS);

@@ -1,18 +1,20 @@
 //! A record as a line of JSON.
 
+use crate::machine::json::put_string;
+
 /// Appends `{"key":…,"value":…,"headers":{…}}` and a line feed.
 pub(super) fn put_line(lines: &mut Vec<u8>, key: &[u8], value: &[u8], headers: &[(&str, String)]) {
     lines.extend_from_slice(b"{\"key\":");
-    put_string(lines, &String::from_utf8_lossy(key));
+    put_string(lines, String::from_utf8_lossy(key).as_bytes());
     put_value(lines, value);
     lines.extend_from_slice(b",\"headers\":{");
     for (place, (name, value)) in headers.iter().enumerate() {
         if place > 0 {
             lines.push(b',');
         }
-        put_string(lines, name);
+        put_string(lines, name.as_bytes());
         lines.push(b':');
-        put_string(lines, value);
+        put_string(lines, value.as_bytes());
     }
     lines.extend_from_slice(b"}}\n");
 }
@@ -29,16 +31,12 @@ fn put_value(lines: &mut Vec<u8>, value: &[u8]) {
     if value.starts_with(b"{") && !value.contains(&b'\n') && is_json(text) {
         lines.extend_from_slice(value);
     } else {
-        put_string(lines, text);
+        put_string(lines, value);
     }
 }
 
 fn is_json(text: &str) -> bool {
     serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
-}
-
-fn put_string(lines: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(lines, text).expect("a string can be written to memory as JSON");
 }
 
 fn put_base64(lines: &mut Vec<u8>, bytes: &[u8]) {

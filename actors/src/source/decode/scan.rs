@@ -1,6 +1,7 @@
 //! Walks a JSON text once: refuses what is not JSON, and notes where the wanted values stand.
 
-use super::text::{escape_end, is_finite, plain_end};
+use super::text::{escape_end, is_finite};
+use crate::machine::json::plain_end;
 
 /// Containers within containers at most, as `serde_json` has it: the 128th is refused.
 const DEPTH: u8 = 128;

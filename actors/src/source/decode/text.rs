@@ -1,33 +1,4 @@
-//! What JSON's strings and numbers are made of.
-
-/// Where the plain part of a string ends that goes on at `at`: at a quote, a backslash, a control
-/// character, or the end of the text. Eight bytes a step.
-#[inline]
-pub(super) fn plain_end(text: &[u8], at: usize) -> usize {
-    let (eights, tail) = text.get(at..).unwrap_or_default().as_chunks::<8>();
-    for (place, eight) in eights.iter().enumerate() {
-        let marks = special(u64::from_le_bytes(*eight));
-        if marks != 0 {
-            return at + place * 8 + (marks.trailing_zeros() / 8) as usize;
-        }
-    }
-    let is_special = |b: &u8| *b == b'"' || *b == b'\\' || *b < 0x20;
-    text.len() - tail.len() + tail.iter().position(is_special).unwrap_or(tail.len())
-}
-
-/// The top bit of each byte that is a quote, a backslash or below 0x20. A borrow can mark a byte
-/// wrongly, but only above one that is marked rightly: the lowest mark is right.
-#[inline]
-const fn special(bytes: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const TOPS: u64 = 0x8080_8080_8080_8080;
-    let quote = bytes ^ (ONES * b'"' as u64);
-    let backslash = bytes ^ (ONES * b'\\' as u64);
-    let is_quote = quote.wrapping_sub(ONES) & !quote;
-    let is_backslash = backslash.wrapping_sub(ONES) & !backslash;
-    let is_control = bytes.wrapping_sub(ONES * 0x20) & !bytes;
-    (is_quote | is_backslash | is_control) & TOPS
-}
+//! What JSON's escape sequences and numbers are made of.
 
 /// Where the escape sequence at `at` ends. Halves of a surrogate pair come in pairs only.
 pub(super) fn escape_end(text: &[u8], at: usize) -> Option<usize> {

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actors::machine::ledger::Fate;
-use actors::machine::range::PANICKED;
+use actors::machine::range::{PANICKED, Status};
 use actors::range::Report;
 use actors::source::decode::Class;
 use proto::types::{EventTime, Offset, RangeId, RecordTime, SourcePartition};
 
 use super::EngineBackend;
 use crate::api::backend::{
-    AsOf, Cluster, Counts, Health, Ledger, Node, NodeState, Progress, Pulse, Range, RangeState,
+    AsOf, Cluster, Counts, Health, Held, Ledger, Node, NodeState, Progress, Pulse, Range,
+    RangeState,
 };
-use crate::assembly::start::machine_bytes;
+use crate::assembly::memory;
 
 /// The version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -73,6 +74,7 @@ pub(super) fn cluster(backend: &EngineBackend, reports: &[Report]) -> Cluster {
     if lag_ms > LAG_MS {
         reasons.push(format!("results are {} s behind", lag_ms / 1_000));
     }
+    reasons.extend(cramped(reports));
     if !ledger.is_balanced() {
         reasons.push("the ledger does not balance: records are unaccounted for".to_owned());
     }
@@ -86,6 +88,29 @@ pub(super) fn cluster(backend: &EngineBackend, reports: &[Report]) -> Cluster {
     }
 }
 
+fn held(reports: &[Report]) -> Held {
+    let sum = |bytes: fn(&Status) -> usize| reports.iter().map(|it| bytes(&it.status) as u64).sum();
+    Held {
+        mailboxes_bytes: sum(|it| it.held_bytes),
+        index_bytes: sum(|it| it.fixed_bytes),
+        limit_bytes: sum(|it| it.limit_bytes),
+    }
+}
+
+/// What must stay in memory and does not fit; `None` where it does.
+fn cramped(reports: &[Report]) -> Option<String> {
+    if reports.iter().all(|it| it.status.fixed_bytes <= it.status.limit_bytes) {
+        return None;
+    }
+    let Held { index_bytes, limit_bytes, .. } = held(reports);
+    Some(format!(
+        "memory is short: the index of what is open, done and due takes {} MiB, and {} MiB are left for \
+         it; raise storage.memory",
+        index_bytes >> 20,
+        limit_bytes >> 20
+    ))
+}
+
 pub(super) fn node(backend: &EngineBackend, reports: &[Report]) -> Node {
     let mut rates = backend.rates.lock();
     rates.update(reports, now_ms());
@@ -95,7 +120,7 @@ pub(super) fn node(backend: &EngineBackend, reports: &[Report]) -> Node {
         version: VERSION.to_owned(),
         ranges: u32::try_from(reports.len()).unwrap_or(u32::MAX),
         memory_bytes: resident_bytes().unwrap_or(0),
-        memory_limit_bytes: Some(memory_limit_bytes(backend)),
+        memory_limit_bytes: Some(memory::bytes(&backend.config)),
         records_per_second: rates.per_second.values().sum(),
     }
 }
@@ -154,6 +179,7 @@ pub(super) fn pulse(backend: &EngineBackend, reports: &[Report]) -> Pulse {
         let clock = (position.clock > RecordTime(0)).then_some(position.clock);
         Progress { source: source.clone(), position: position.offset, end, clock }
     };
+    let uncommitted: usize = reports.iter().map(|report| report.uncommitted_bytes).sum();
     Pulse {
         complete: emitted(0),
         incomplete: emitted(1),
@@ -161,10 +187,11 @@ pub(super) fn pulse(backend: &EngineBackend, reports: &[Report]) -> Pulse {
         dead_letters: dead_letters(backend.engine.partitions(), reports),
         open: reports.iter().map(|report| report.status.open as u64).sum(),
         bytes: shown.read_bytes,
-        waiting_bytes: shown.outbox_bytes as u64,
+        waiting_bytes: (shown.outbox_bytes + uncommitted) as u64,
         sources: backend.engine.partitions().iter().enumerate().map(source).collect(),
         memory_bytes: resident_bytes(),
-        memory_limit_bytes: memory_limit_bytes(backend),
+        memory_limit_bytes: memory::bytes(&backend.config),
+        held: held(reports),
     }
 }
 
@@ -182,10 +209,6 @@ fn dead_letters(
         *counts.entry((Arc::clone(&source.topic), class.clone())).or_default() += count;
     }
     counts
-}
-
-fn memory_limit_bytes(backend: &EngineBackend) -> u64 {
-    backend.config.storage.memory.bytes(machine_bytes())
 }
 
 /// The process's resident memory; `None` where the system does not tell.
