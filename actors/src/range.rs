@@ -13,11 +13,12 @@ use proto::types::{
 };
 
 use crate::journal::object::Packed;
-use crate::machine::block::{Block, Place};
+use crate::machine::block::{Block, Head, Place};
 use crate::machine::ledger::Counts;
 use crate::machine::outbox::Outbox;
 use crate::machine::positions::{Batch, Position};
 use crate::machine::range::{ApplyError, Found, Identity, Outcome, Range as Machine, Status};
+use crate::machine::restore::Standing;
 use crate::machine::transaction::Rules;
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
@@ -72,12 +73,8 @@ pub struct Checkpoint {
     pub identity: Identity,
     /// Where it stands in the journal.
     pub place: Place,
-    /// The sequence of its last row.
-    pub sequence: Sequence,
-    /// How far each source partition has been applied.
-    pub positions: Vec<Position>,
-    /// What became of each source partition's records.
-    pub ledger: Vec<Counts>,
+    /// How it stands there: positions, ledger, the last row's sequence.
+    pub head: Head,
 }
 
 /// What a range is given at birth.
@@ -200,15 +197,13 @@ impl State {
         }
     }
 
+    /// As of the last commit that is in the store: the machine itself may be ahead of it.
     fn checkpoint(&self, to: &std::path::Path) -> Result<Checkpoint, String> {
         self.store.checkpoint(to).map_err(|error| error.to_string())?;
-        Ok(Checkpoint {
-            identity: self.machine.identity(),
-            place: self.place,
-            sequence: self.machine.status().sequence,
-            positions: self.machine.positions().to_vec(),
-            ledger: self.machine.ledger().to_vec(),
-        })
+        let range = self.machine.identity().id;
+        let head = Standing::head(&*self.store).map_err(|error| error.to_string())?;
+        let (place, head) = head.ok_or_else(|| format!("{range} has committed nothing yet"))?;
+        Ok(Checkpoint { identity: self.machine.identity(), place, head })
     }
 }
 

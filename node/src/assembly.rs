@@ -8,6 +8,7 @@ mod inlet;
 mod outlet;
 mod start;
 mod telemetry;
+mod upkeep;
 
 use std::path::Path;
 

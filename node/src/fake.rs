@@ -11,7 +11,7 @@ use proto::types::{
 use crate::api::backend::{
     Answer, AsOf, Backend, Cell, Cluster, Counts, Fault, Figure, Health, Indicator, IndicatorKind,
     Ledger, Node, NodeState, Progress, Pulse, Query, Range, RangeState, Reply, ResultState,
-    SeenLeg, Snapshot, SnapshotState, Transaction, Verdict,
+    SeenLeg, Snapshot, SnapshotState, Transaction, Upkeep, Verdict,
 };
 use crate::problem::{Code, Problem};
 
@@ -257,6 +257,14 @@ impl Backend for Fake {
             waiting_bytes: 4_096,
             sources: Leg::ALL.iter().map(progress).collect(),
             memory_bytes: Some(96 << 20),
+            upkeep: Upkeep {
+                newest: Some(("s3".to_owned(), 1 << 20)),
+                took_ms: Some(340),
+                held_ms: Some(12),
+                failures: 2,
+                trimmed_slots: 1_500,
+                trouble: None,
+            },
         })
     }
 }

@@ -12,7 +12,7 @@ use proto::types::{EventTime, Offset, RangeId, RecordTime, SourcePartition};
 pub use self::cluster::{Cluster, Health, Node, NodeState, Range, RangeState};
 pub use self::indicator::{Cell, Figure, Indicator, IndicatorKind, Query};
 pub use self::ledger::{Counts, Ledger};
-pub use self::snapshot::{Fault, Snapshot, SnapshotState, Verdict};
+pub use self::snapshot::{Fault, Snapshot, SnapshotState, Upkeep, Verdict};
 pub use self::transaction::{ResultState, SeenLeg, Transaction};
 use crate::problem::Problem;
 
@@ -107,4 +107,6 @@ pub struct Pulse {
     pub sources: Vec<Progress>,
     /// Resident memory; `None` where it cannot be told.
     pub memory_bytes: Option<u64>,
+    /// How snapshots and trimming went.
+    pub upkeep: Upkeep,
 }

@@ -1,5 +1,6 @@
 //! Why a node cannot start or go on, for people: what happened, why, what to do.
 
+use actors::committer::engine_text;
 use actors::engine::RestoreError;
 use actors::lock::LockError;
 use actors::source::SourceError;
@@ -24,7 +25,7 @@ pub(super) fn failed(why: &str) -> anyhow::Error {
 }
 
 fn of_source(error: &SourceError) -> Problem {
-    let why = actors::committer::engine_text(error);
+    let why = engine_text(error);
     match error {
         SourceError::Missing(_) => {
             Problem::new(Code::BadConfig, "the node cannot read its sources", why)
@@ -67,8 +68,21 @@ fn of_restore(error: &RestoreError) -> Option<Problem> {
                     .remedy("put back what is damaged or gone, then start the node again"),
             )
         }
+        RestoreError::Nowhere { .. } | RestoreError::Rotten { .. } => {
+            let what = "the node's state cannot be restored";
+            let remedy = "put back the journal or a snapshot from a copy of storage.objects, then start again";
+            Some(Problem::new(Code::CheckFailed, what, engine_text(error)).remedy(remedy))
+        }
+        RestoreError::NoSnapshot(_) => {
+            let what = "no snapshot was restored";
+            Some(
+                Problem::new(Code::CheckFailed, what, error.to_string())
+                    .remedy("throughline run: the node looks by itself for what can be restored")
+                    .remedy("put back snapshots from a copy of storage.objects"),
+            )
+        }
         // The source has a word of its own to say.
-        RestoreError::Source(_) => None,
+        RestoreError::Source(_) | RestoreError::Snapshot(_) => None,
         RestoreError::Log(_) | RestoreError::Store(_) | RestoreError::Load(_) => None,
     }
 }
@@ -94,6 +108,9 @@ mod tests {
         check(LockError::Held { dir, holder: "process 1".to_owned() }, Code::AlreadyRunning);
         let (range, missing) = (proto::types::RangeId(3), 2);
         check(RestoreError::Lost { range, missing }, Code::CheckFailed);
+        let refused = "there is no local state; the journals alone: slot s1 is gone".to_owned();
+        check(RestoreError::Nowhere { range, refused }, Code::CheckFailed);
+        check(RestoreError::NoSnapshot("there is none".to_owned()), Code::CheckFailed);
     }
 
     #[test]

@@ -66,6 +66,7 @@ pub(super) fn cluster(backend: &EngineBackend, reports: &[Report]) -> Cluster {
     let ledger = ledger(backend.engine.partitions(), reports);
     let lag_ms = as_of(reports, now_ms()).lag_ms;
     let mut reasons: Vec<String> = shown.trouble.into_iter().collect();
+    reasons.extend(backend.upkeep.shown().trouble);
     if lag_ms > LAG_MS {
         reasons.push(format!("results are {} s behind", lag_ms / 1_000));
     }
@@ -159,6 +160,7 @@ pub(super) fn pulse(backend: &EngineBackend, reports: &[Report]) -> Pulse {
         waiting_bytes: shown.outbox_bytes as u64,
         sources: backend.engine.partitions().iter().enumerate().map(source).collect(),
         memory_bytes: resident_bytes(),
+        upkeep: backend.upkeep.shown(),
     }
 }
 
