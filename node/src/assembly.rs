@@ -6,6 +6,7 @@ mod durable;
 mod explain;
 mod inlet;
 mod outlet;
+mod restore;
 mod start;
 mod telemetry;
 mod upkeep;
@@ -16,7 +17,8 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use crate::cli::{
-    DemoArguments, GenerateArguments, Io, Parts, RunArguments, Running, VerifyArguments,
+    DemoArguments, GenerateArguments, Io, Parts, RestoreArguments, Restored, RunArguments, Running,
+    VerifyArguments,
 };
 use crate::config::{Config, Diagnostics};
 use crate::problem::{Code, Exit, Problem};
@@ -50,6 +52,17 @@ impl Parts for Assembly {
 
     fn show_config(&self, file: &Path) -> anyhow::Result<String> {
         Ok(load(file)?.show(true))
+    }
+
+    fn restore<'a>(
+        &'a self,
+        arguments: &'a RestoreArguments,
+    ) -> BoxFuture<'a, anyhow::Result<Restored>> {
+        async move {
+            let config = load(&arguments.config)?;
+            restore::restore(&config, arguments).await.map_err(explain::explain)
+        }
+        .boxed()
     }
 
     fn generate<'a>(

@@ -35,6 +35,7 @@ pub use self::not_built::NotBuilt;
 pub use self::parts::{Parts, Running};
 pub use self::process::main;
 pub use self::run::Arguments as RunArguments;
+pub use self::snapshot::restore::{Arguments as RestoreArguments, Restored};
 pub use self::verify::Arguments as VerifyArguments;
 use crate::problem::Exit;
 
@@ -90,7 +91,7 @@ enum Command {
     /// Show the ranges of keys and who owns them.
     #[command(subcommand)]
     Range(range::Command),
-    /// Take, list and check snapshots.
+    /// Take, list, check and restore snapshots.
     #[command(subcommand)]
     Snapshot(snapshot::Command),
     /// Check and show a configuration, without starting anything.
@@ -134,7 +135,7 @@ async fn dispatch(
         Command::Indicator(command) => indicator::run(command, shared, io).await,
         Command::Ledger => ledger::run(shared, io).await,
         Command::Range(command) => range::run(command, shared, io).await,
-        Command::Snapshot(command) => snapshot::run(command, shared, io).await,
+        Command::Snapshot(command) => snapshot::run(command, parts, shared, io).await,
         Command::Config(command) => config::run(&command, parts, io),
         Command::Run(arguments) => run::run(arguments, parts, io).await,
         Command::Generate(arguments) => generate::run(arguments, parts, io).await,

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use futures::future::{BoxFuture, ready};
 
-use super::{DemoArguments, GenerateArguments, Io, Parts, RunArguments, Running, VerifyArguments};
+use super::{
+    DemoArguments, GenerateArguments, Io, Parts, RestoreArguments, Restored, RunArguments, Running,
+    VerifyArguments,
+};
 use crate::problem::{Code, Exit, Problem};
 
 /// Parts of which none is there: every command that needs one says so.
@@ -31,6 +34,10 @@ impl Parts for NotBuilt {
 
     fn show_config(&self, _: &Path) -> anyhow::Result<String> {
         absent("show a configuration")
+    }
+
+    fn restore<'a>(&'a self, _: &'a RestoreArguments) -> BoxFuture<'a, anyhow::Result<Restored>> {
+        Box::pin(ready(absent("restore a snapshot")))
     }
 
     fn generate<'a>(

@@ -14,7 +14,7 @@ Start here
 Look at
   tx           get                       indicator    list  query
   ledger       where every record went   range        list
-  snapshot     list  create  verify
+  snapshot     list  create  verify  restore
 
 Set up
   run          Start a node              config       validate  show
