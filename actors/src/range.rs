@@ -20,8 +20,8 @@ use crate::machine::positions::{Batch, Position};
 use crate::machine::range::{ApplyError, Found, Identity, Outcome, Range as Machine, Status};
 use crate::machine::restore::Standing;
 use crate::machine::transaction::Rules;
-use crate::store::Store;
 use crate::store::memory::MemoryStore;
+use crate::store::{Store, StoreError};
 use crate::transaction::{self, Transaction};
 use crate::{committer, engine, publisher, reader};
 use supply::Supply;
@@ -45,8 +45,8 @@ pub enum Message {
     Find(TransactionKey, RpcReplyPort<Found>),
     /// How do things stand?
     Report(RpcReplyPort<Report>),
-    /// Write a copy of the store, as of the last commit, to the folder.
-    Checkpoint(std::path::PathBuf, RpcReplyPort<Result<Checkpoint, String>>),
+    /// Write a copy of the store, as of the last commit, to the folder; `None` before the first commit.
+    Checkpoint(std::path::PathBuf, RpcReplyPort<Result<Option<Checkpoint>, String>>),
 }
 
 /// How things stand in a range.
@@ -198,12 +198,10 @@ impl State {
     }
 
     /// As of the last commit that is in the store: the machine itself may be ahead of it.
-    fn checkpoint(&self, to: &std::path::Path) -> Result<Checkpoint, String> {
-        self.store.checkpoint(to).map_err(|error| error.to_string())?;
-        let range = self.machine.identity().id;
-        let head = Standing::head(&*self.store).map_err(|error| error.to_string())?;
-        let (place, head) = head.ok_or_else(|| format!("{range} has committed nothing yet"))?;
-        Ok(Checkpoint { identity: self.machine.identity(), place, head })
+    fn checkpoint(&self, to: &std::path::Path) -> Result<Option<Checkpoint>, StoreError> {
+        let Some((place, head)) = Standing::head(&*self.store)? else { return Ok(None) };
+        self.store.checkpoint(to)?;
+        Ok(Some(Checkpoint { identity: self.machine.identity(), place, head }))
     }
 }
 
@@ -275,7 +273,9 @@ impl Actor for Range {
                 engine::answer(reply, found);
             }
             Message::Report(reply) => engine::answer(reply, state.report()),
-            Message::Checkpoint(to, reply) => engine::answer(reply, state.checkpoint(&to)),
+            Message::Checkpoint(to, reply) => {
+                engine::answer(reply, state.checkpoint(&to).map_err(|error| error.to_string()));
+            }
         }
         Ok(())
     }

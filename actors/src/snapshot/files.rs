@@ -156,6 +156,15 @@ impl Snapshots {
         Ok(manifest)
     }
 
+    /// Removes the folder `to`, where an earlier [`Self::restore`] has put files that are not wanted now.
+    ///
+    /// # Errors
+    ///
+    /// What the disk said.
+    pub async fn discard(&self, to: &Folder) -> Result<(), SnapshotError> {
+        remove_folder(to).await
+    }
+
     async fn restore_files(
         &self,
         name: u64,

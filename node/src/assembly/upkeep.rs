@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use super::durable::ClusterView;
 use crate::api::backend::{Snapshot, Upkeep as Shown};
 use crate::config::Config;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// Takes snapshots of a running engine, one at a time, and tidies up behind them.
 pub(super) struct Upkeep {
@@ -59,6 +59,7 @@ impl Upkeep {
                 shown.held_ms = Some(taken.held_ms);
                 shown.trouble = None;
             }
+            Err(problem) if problem.code == Code::CatchingUp => {}
             Err(problem) => {
                 shown.failures += 1;
                 shown.trouble = Some(format!("no snapshot could be taken: {problem}"));
@@ -91,9 +92,11 @@ impl Upkeep {
         let is_taken = match self.create().await {
             Ok(snapshot) => {
                 let (name, took_ms) = (&snapshot.name, snapshot.took_ms);
-                info!(name, took_ms, new_bytes = snapshot.new_bytes, "snapshot taken");
+                let held_ms = self.shown().held_ms;
+                info!(name, took_ms, held_ms, new_bytes = snapshot.new_bytes, "snapshot taken");
                 true
             }
+            Err(problem) if problem.code == Code::CatchingUp => return false,
             Err(problem) => {
                 warn!(%problem, "no snapshot could be taken, trying again");
                 false
@@ -107,10 +110,10 @@ impl Upkeep {
             }
             Err(error) => {
                 let error = format!("{error:#}");
-                warn!(error, "journals are not trimmed, trying again");
+                warn!(error, "what no snapshot needs stays, trying again");
                 let mut shown = self.shown.lock();
                 shown.failures += 1;
-                shown.trouble.get_or_insert(format!("journals are not trimmed: {error}"));
+                shown.trouble.get_or_insert(format!("what no snapshot needs stays: {error}"));
             }
         }
         is_taken

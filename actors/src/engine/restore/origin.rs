@@ -241,12 +241,7 @@ pub(super) async fn fetch(
 ) -> Result<Result<(), String>, RestoreError> {
     let folder = stores.folder(range);
     // What an interrupted attempt has left.
-    if let Err(error) = tokio::fs::remove_dir_all(&folder).await
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        let (doing, path) = ("remove folder", folder);
-        return Err(SnapshotError::Files { doing, path, source: error }.into());
-    }
+    snapshots.discard(&folder).await?;
     Ok(judged(snapshots.restore(name, range, &folder).await)?.map(drop))
 }
 

@@ -74,7 +74,11 @@ pub async fn put_back(
                 continue;
             }
         };
-        adopt_all(stores, holdings, &places, wanted).await?;
+        if wanted.is_rehearsal {
+            discard_all(snapshots, stores, holdings).await?;
+        } else {
+            adopt_all(stores, holdings, &places)?;
+        }
         let from = places.iter().map(Place::needed_from).min().unwrap_or_default();
         let tail = |(&of, slots): (&_, &Vec<_>)| {
             slots.iter().filter(|&&slot| At::from((of, slot)) >= from).count()
@@ -82,6 +86,7 @@ pub async fn put_back(
         let tail_slots = slots.iter().map(tail).sum();
         return Ok(told(&manifest, holdings.len(), tail_slots, refused));
     }
+    discard_all(snapshots, stores, holdings).await?;
     Err(RestoreError::NoSnapshot(refused.join("; ")))
 }
 
@@ -105,17 +110,23 @@ async fn fetch_all(
     Ok(Ok(()))
 }
 
-async fn adopt_all(
+async fn discard_all(
+    snapshots: &Snapshots,
+    stores: &dyn Stores,
+    holdings: &[Holding],
+) -> Result<(), RestoreError> {
+    for holding in holdings {
+        snapshots.discard(&stores.folder(holding.id)).await?;
+    }
+    Ok(())
+}
+
+fn adopt_all(
     stores: &dyn Stores,
     holdings: &[Holding],
     places: &[Place],
-    wanted: Wanted,
 ) -> Result<(), RestoreError> {
     for (holding, place) in holdings.iter().zip(places) {
-        if wanted.is_rehearsal {
-            drop(tokio::fs::remove_dir_all(stores.folder(holding.id)).await);
-            continue;
-        }
         let adopted = adopt(stores, holding.id, *place)?;
         // Verified file by file, and yet no store: it was none when the snapshot was taken.
         adopted.map_err(|why| RestoreError::NoSnapshot(format!("range {}: {why}", holding.id)))?;

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use actors::engine::Engine;
 use actors::range::Checkpoint;
 use actors::snapshot::{FORMAT, Manifest, RangeEntry, Snapshots};
-use proto::types::Incarnation;
+use proto::types::{Incarnation, RangeId};
 
 use super::super::backend::{missing, saved};
 use super::super::durable::journal_prefix;
 use crate::api::backend::Snapshot;
 use crate::config::Config;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// A snapshot that was taken.
 pub(super) struct Taken {
@@ -37,9 +37,8 @@ pub(super) async fn snapshot(
         drop(tokio::fs::remove_dir_all(&to).await);
         let asked_ms = clock();
         let checkpoint = engine.checkpoint(target.range, to.clone()).await;
-        let Some(checkpoint) = checkpoint.map_err(|error| missing(&error))? else {
-            continue;
-        };
+        let checkpoint = checkpoint.map_err(|error| missing(&error))?;
+        let checkpoint = checkpoint.ok_or_else(|| early(target.range))?;
         held_ms = held_ms.max(clock().saturating_sub(asked_ms));
         let files = snapshots.upload(&to, engine.incarnation()).await;
         let files = files.map_err(|error| saved::failed(&error))?;
@@ -58,6 +57,13 @@ pub(super) async fn snapshot(
     snapshots.create(&manifest).await.map_err(|error| saved::failed(&error))?;
     let took_ms = clock().saturating_sub(began_ms);
     Ok(Taken { snapshot: saved::shown(&manifest, took_ms, new_bytes), held_ms })
+}
+
+/// A snapshot without one of the ranges would not do.
+fn early(range: RangeId) -> Problem {
+    let why = format!("range {range} has not committed anything yet");
+    Problem::new(Code::CatchingUp, "it is too early for a snapshot", why)
+        .remedy("wait until the node has read something, then: throughline snapshot create")
 }
 
 /// Bytes of the files that the snapshot before does not name.
