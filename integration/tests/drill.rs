@@ -17,10 +17,6 @@ async fn survives(delivery: Delivery, seed: u64) {
     println!("{outcome}; consumed at each kill: {:?}", outcome.kills);
     assert!(outcome.is_right(), "{outcome}\n{}", outcome.report);
     assert!(outcome.in_the_middle() >= 2, "the kills came too late to prove anything: {outcome}");
-    assert!(
-        outcome.journal.trimmed() > 0 && outcome.restored > 0,
-        "no snapshot mattered: {outcome}"
-    );
 }
 
 #[tokio::test]

@@ -211,6 +211,16 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_was_set_back_leaves_no_hole() {
+        let mut stored = stored();
+        // By the clock slot 2 of life 1 is the youngest of all.
+        stored[1].created_ms = 100_000;
+        let keep = Keep { age_ms: 4_000, bytes: u64::MAX };
+        let gone = trimmable(&stored, at(9, 9), keep, 8_000);
+        assert_eq!(gone, [at(1, 1), at(1, 2), at(1, 3), at(2, 1)]);
+    }
+
+    #[test]
     fn what_goes_at_one_look_goes_at_every_later_one() {
         let keep = Keep { age_ms: 3_000, bytes: 50 };
         let mut before = Vec::new();
