@@ -6,7 +6,9 @@ mod query;
 mod restore;
 mod start;
 mod supervisor;
+mod tidy;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +19,17 @@ use ractor::RpcReplyPort;
 pub use links::{Links, Shown};
 pub use query::{Cells, QueryError, TransactionFound};
 pub use restore::RestoreError;
+pub use restore::origin::Origin;
+pub use restore::put_back::{PutBack, Wanted, put_back};
 pub use start::{Engine, StartError};
+pub use tidy::{Tidied, TidyError, Tidying};
 
 use crate::aggregator::Upserts;
 use crate::clock::Clock;
 use crate::machine::partial::layout::Layout;
 use crate::machine::range::Settings;
 use crate::machine::transaction::Rules;
+use crate::snapshot::Snapshots;
 use crate::source::Source;
 use crate::source::decode::Decoder;
 use crate::store::{Store, StoreError};
@@ -69,6 +75,17 @@ pub trait Stores: Send + Sync + std::fmt::Debug {
     ///
     /// Where the disk fails.
     fn destroy(&self, range: RangeId) -> Result<(), StoreError>;
+
+    /// A folder beside the range's store, where a snapshot's files are put before they are its store.
+    fn folder(&self, range: RangeId) -> PathBuf;
+
+    /// Makes what is in [`Stores::folder`], a checkpoint's files, the range's store instead of what it has,
+    /// and opens it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], where the disk fails or the files are no store.
+    fn adopt(&self, range: RangeId) -> Result<Box<dyn Store>, StoreError>;
 }
 
 /// Everything that an engine needs.
@@ -83,6 +100,8 @@ pub struct Setup {
     pub holdings: Vec<Holding>,
     /// Their local stores.
     pub stores: Box<dyn Stores>,
+    /// What a local store that is lost or damaged is restored from.
+    pub snapshots: Snapshots,
     /// Where records come from.
     pub source: Arc<dyn Source>,
     /// A decoder for each leg.

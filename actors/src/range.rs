@@ -13,16 +13,17 @@ use proto::types::{
 };
 
 use crate::journal::object::Packed;
-use crate::machine::block::{Block, Place};
+use crate::machine::block::{Block, Head, Place};
 use crate::machine::ledger::Counts;
 use crate::machine::outbox::Outbox;
 use crate::machine::positions::{Batch, Position};
 use crate::machine::range::{
     ApplyError, DeadLetters, Found, Identity, Outcome, Range as Machine, Status,
 };
+use crate::machine::restore::Standing;
 use crate::machine::transaction::Rules;
-use crate::store::Store;
 use crate::store::memory::MemoryStore;
+use crate::store::{Store, StoreError};
 use crate::transaction::{self, Transaction};
 use crate::{committer, engine, publisher, reader};
 use supply::Supply;
@@ -48,8 +49,8 @@ pub enum Message {
     Find(TransactionKey, RpcReplyPort<Found>),
     /// How do things stand?
     Report(RpcReplyPort<Report>),
-    /// Write a copy of the store, as of the last commit, to the folder.
-    Checkpoint(std::path::PathBuf, RpcReplyPort<Result<Checkpoint, String>>),
+    /// Write a copy of the store, as of the last commit, to the folder; `None` before the first commit.
+    Checkpoint(std::path::PathBuf, RpcReplyPort<Result<Option<Checkpoint>, String>>),
 }
 
 /// How things stand in a range.
@@ -80,12 +81,8 @@ pub struct Checkpoint {
     pub identity: Identity,
     /// Where it stands in the journal.
     pub place: Place,
-    /// The sequence of its last row.
-    pub sequence: Sequence,
-    /// How far each source partition has been applied.
-    pub positions: Vec<Position>,
-    /// What became of each source partition's records.
-    pub ledger: Vec<Counts>,
+    /// How it stands there: positions, ledger, the last row's sequence.
+    pub head: Head,
 }
 
 /// What a range is given at birth.
@@ -214,15 +211,11 @@ impl State {
         }
     }
 
-    fn checkpoint(&self, to: &std::path::Path) -> Result<Checkpoint, String> {
-        self.store.checkpoint(to).map_err(|error| error.to_string())?;
-        Ok(Checkpoint {
-            identity: self.machine.identity(),
-            place: self.place,
-            sequence: self.machine.status().sequence,
-            positions: self.machine.positions().to_vec(),
-            ledger: self.machine.ledger().to_vec(),
-        })
+    /// As of the last commit that is in the store: the machine itself may be ahead of it.
+    fn checkpoint(&self, to: &std::path::Path) -> Result<Option<Checkpoint>, StoreError> {
+        let Some((place, head)) = Standing::head(&*self.store)? else { return Ok(None) };
+        self.store.checkpoint(to)?;
+        Ok(Some(Checkpoint { identity: self.machine.identity(), place, head }))
     }
 }
 
@@ -298,7 +291,9 @@ impl Actor for Range {
                 engine::answer(reply, found);
             }
             Message::Report(reply) => engine::answer(reply, state.report()),
-            Message::Checkpoint(to, reply) => engine::answer(reply, state.checkpoint(&to)),
+            Message::Checkpoint(to, reply) => {
+                engine::answer(reply, state.checkpoint(&to).map_err(|error| error.to_string()));
+            }
         }
         Ok(())
     }

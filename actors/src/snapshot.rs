@@ -13,9 +13,11 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 
 use crate::journal::log::explain;
+use known::Known;
 
 mod error;
 mod files;
+mod known;
 mod manifest;
 mod sweep;
 #[cfg(test)]
@@ -29,13 +31,14 @@ pub use manifest::{Difference, FORMAT, FileEntry, Manifest, RangeEntry};
 #[derive(Clone, Debug)]
 pub struct Snapshots {
     objects: Arc<dyn ObjectStore>,
+    known: Known,
 }
 
 impl Snapshots {
     /// The snapshots that are kept in `objects`.
     #[must_use]
     pub fn new(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { objects }
+        Self { objects, known: Known::default() }
     }
 
     /// Creates the snapshot `manifest.name`, all of whose files have been uploaded.
@@ -107,6 +110,23 @@ impl Snapshots {
             return Err(SnapshotError::Corrupted { name, detail });
         }
         Ok(manifest)
+    }
+
+    /// What the snapshot `name` holds, where all its files are there, by their lengths: a check that is cheap
+    /// enough for every minute. [`Self::verify`] reads them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::inspect`]; [`SnapshotError::Damaged`].
+    pub async fn check(&self, name: u64) -> Result<Manifest, SnapshotError> {
+        let manifest = self.inspect(name).await?;
+        match self.check_complete(&manifest).await {
+            Ok(()) => Ok(manifest),
+            Err(SnapshotError::Incomplete { name, fault }) => {
+                Err(SnapshotError::Damaged { name, fault })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Deletes the snapshot `name`; its files go with the next [`Self::sweep`] unless others name them.

@@ -75,6 +75,7 @@ pub struct Drain {
     expected: Expected,
     ports: (u16, u16),
     memory: String,
+    snapshots_ms: Option<u64>,
     folder: TempDir,
 }
 
@@ -107,7 +108,8 @@ impl Drain {
         let expected = Expected::read(&file)?;
         let ports = (ports::free()?, ports::free()?);
         let (bootstrap, name) = (bootstrap.to_owned(), name.to_owned());
-        Ok(Self { bootstrap, name, delivery, expected, ports, memory: MEMORY.to_owned(), folder })
+        let (memory, snapshots_ms) = (MEMORY.to_owned(), None);
+        Ok(Self { bootstrap, name, delivery, expected, ports, memory, snapshots_ms, folder })
     }
 
     /// The same, where the node may take so much memory, as a cluster file says it.
@@ -115,6 +117,13 @@ impl Drain {
     pub fn within(mut self, memory: &str) -> Self {
         memory.clone_into(&mut self.memory);
         self
+    }
+
+    /// The same with a snapshot each `every_ms`, of which two are kept, and journals that are trimmed behind
+    /// them at once.
+    #[must_use]
+    pub fn with_snapshots(self, every_ms: u64) -> Self {
+        Self { snapshots_ms: Some(every_ms), ..self }
     }
 
     /// What must come of it.
@@ -141,6 +150,12 @@ impl Drain {
         self.folder.path().join("data/state")
     }
 
+    /// The object store: journals, control log, snapshots.
+    #[must_use]
+    pub fn objects(&self) -> PathBuf {
+        self.folder.path().join("data/objects")
+    }
+
     /// The cluster file, where partitions are kept within `alignment_s` of each other in record time.
     #[must_use]
     pub fn cluster_file(&self, alignment_s: u64) -> String {
@@ -149,6 +164,11 @@ impl Drain {
         let data = self.folder.path().join("data");
         let data = data.display();
         let exactly_once = self.delivery == Delivery::ExactlyOnce;
+        let (mut keep, mut snapshots) = ("", String::new());
+        if let Some(every_ms) = self.snapshots_ms {
+            keep = ", keepResults: { for: 0s }";
+            snapshots = format!("snapshots: {{ every: {every_ms}ms, keep: 2 }}\n");
+        }
         format!(
             "apiVersion: throughline.dev/v1
 kind: Cluster
@@ -163,8 +183,8 @@ sources:
     trace: {{ topic: {name}.trace, id: \"/transactionId\", time: \"/eventTime\" }}
     request: {{ topic: {name}.request, id: \"/transactionId\", time: \"/eventTime\" }}
     response: {{ topic: {name}.response, id: \"/transactionId\", time: \"/eventTime\" }}
-join: {{ lateness: {lateness_s}s, skew: {skew_s}s, alignment: {alignment_s}s }}
-sinks:
+join: {{ lateness: {lateness_s}s, skew: {skew_s}s, alignment: {alignment_s}s{keep} }}
+{snapshots}sinks:
   kafka: {{ prefix: {name}.out, exactlyOnce: {exactly_once} }}
 "
         )

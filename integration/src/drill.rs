@@ -11,6 +11,7 @@ use rand::{Rng as _, SeedableRng as _};
 use tokio::time::sleep;
 
 use crate::drain::{Delivery, Drain};
+use crate::journal::Journal;
 use crate::process::Node;
 use crate::standing::Standing;
 
@@ -22,6 +23,8 @@ const EARLY_MS: u64 = 1_500;
 const LATER_MS: u64 = 60;
 /// Partitions are kept so close together where a node is to be slow: some seconds for all.
 const SLOW_S: u64 = 3;
+/// So often a snapshot is taken, so that what was removed comes back from there and journals are trimmed.
+const SNAPSHOT_MS: u64 = 200;
 /// Each so many kills, one doesn't wait for progress and meets a node that starts and restores.
 const EARLY_EVERY: u32 = 3;
 
@@ -49,6 +52,10 @@ pub struct Outcome {
     pub records: u64,
     /// How the node stood in the end.
     pub standing: Standing,
+    /// What its journals have and have had.
+    pub journal: Journal,
+    /// Ranges that came back from a snapshot.
+    pub restored: usize,
     /// What came out, compared with what must.
     pub report: Report,
 }
@@ -62,6 +69,7 @@ impl Drill {
     /// Where the node does not come back, or does not finish. What is wrong with results is in the outcome.
     pub async fn run(self, bootstrap: &str, name: &str) -> anyhow::Result<Outcome> {
         let drain = Drain::prepare(bootstrap, name, self.params, self.delivery).await?;
+        let drain = drain.with_snapshots(SNAPSHOT_MS);
         let records = drain.expected().record_count();
         let mut random = SmallRng::seed_from_u64(self.seed);
         let mut kills = Vec::new();
@@ -74,9 +82,12 @@ impl Drill {
         }
         let mut node = drain.start()?;
         let standing = drain.through(&mut node, PATIENCE).await?;
+        let restored = node.process().log().matches("range restored from a snapshot").count();
         drain.stop(node).await?;
         let report = drain.verify().await?;
-        Ok(Outcome { delivery: self.delivery, kills, records, standing, report })
+        let journal = Journal::read(&drain.objects())?;
+        let delivery = self.delivery;
+        Ok(Outcome { delivery, kills, records, standing, journal, restored, report })
     }
 
     /// Starts the node and kills it: soon, or when it has come as far as this turn's share of the records.
@@ -138,7 +149,8 @@ impl fmt::Display for Outcome {
         write!(
             f,
             "{}: {} records, {} kills ({} in the middle, {starting} while it started), lost {lost}, doubled \
-             {doubled}, otherwise wrong {other}, figures {}, ledger {}, delivered again {}",
+             {doubled}, otherwise wrong {other}, figures {}, ledger {}, delivered again {}, {} of {} slots \
+             trimmed, {} times a range restored from a snapshot",
             self.delivery.name(),
             self.records,
             self.kills.len(),
@@ -146,6 +158,9 @@ impl fmt::Display for Outcome {
             if cells == 0 { "equal" } else { "DIFFERENT" },
             if self.standing.imbalance == 0 { "balanced" } else { "NOT BALANCED" },
             self.report.counts.resent,
+            self.journal.trimmed(),
+            self.journal.written,
+            self.restored,
         )
     }
 }

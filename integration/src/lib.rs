@@ -3,6 +3,7 @@
 pub mod broker;
 pub mod drain;
 pub mod drill;
+pub mod journal;
 pub mod measure;
 pub mod ports;
 pub mod process;

@@ -254,7 +254,11 @@ impl Node {
 }
 
 /// Where the program stands: cargo built it beside a drill, and beside the folder of a test.
-fn program() -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+///
+/// Where it has not been built.
+pub fn program() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("find this test's own file")?;
     let places = own.ancestors().skip(1).take(2).map(|folder| folder.join("throughline"));
     let program = places.into_iter().find(|it| it.is_file());

@@ -7,8 +7,10 @@ mod explain;
 mod inlet;
 mod memory;
 mod outlet;
+mod restore;
 mod start;
 mod telemetry;
+mod upkeep;
 
 use std::path::Path;
 
@@ -16,7 +18,8 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use crate::cli::{
-    DemoArguments, GenerateArguments, Io, Parts, RunArguments, Running, VerifyArguments,
+    DemoArguments, GenerateArguments, Io, Parts, RestoreArguments, Restored, RunArguments, Running,
+    VerifyArguments,
 };
 use crate::config::{Config, Diagnostics};
 use crate::problem::{Code, Exit, Problem};
@@ -50,6 +53,17 @@ impl Parts for Assembly {
 
     fn show_config(&self, file: &Path) -> anyhow::Result<String> {
         Ok(load(file)?.show(true))
+    }
+
+    fn restore<'a>(
+        &'a self,
+        arguments: &'a RestoreArguments,
+    ) -> BoxFuture<'a, anyhow::Result<Restored>> {
+        async move {
+            let config = load(&arguments.config)?;
+            restore::restore(&config, arguments).await.map_err(explain::explain)
+        }
+        .boxed()
     }
 
     fn generate<'a>(

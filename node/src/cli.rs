@@ -37,6 +37,7 @@ pub use self::io::{Io, Screen};
 pub use self::parts::{Parts, Running};
 pub use self::process::main;
 pub use self::run::Arguments as RunArguments;
+pub use self::snapshot::restore::{Arguments as RestoreArguments, Restored};
 pub use self::verify::Arguments as VerifyArguments;
 use crate::problem::Exit;
 
@@ -95,7 +96,7 @@ enum Command {
     /// Show the ranges of keys and who owns them.
     #[command(subcommand)]
     Range(range::Command),
-    /// Take, list and check snapshots.
+    /// Take, list, check and restore snapshots.
     #[command(subcommand)]
     Snapshot(snapshot::Command),
     /// Check and show a configuration, without starting anything.
@@ -144,7 +145,7 @@ async fn dispatch(
         Command::Ledger => ledger::run(shared, io).await,
         Command::Node(command) => node::run(command, shared, io).await,
         Command::Range(command) => range::run(command, shared, io).await,
-        Command::Snapshot(command) => snapshot::run(command, shared, io).await,
+        Command::Snapshot(command) => snapshot::run(command, parts, shared, io).await,
         Command::Config(command) => config::run(&command, parts, io),
         Command::Run(arguments) => run::run(arguments, parts, io).await,
         Command::Generate(arguments) => generate::run(arguments, parts, io).await,

@@ -12,7 +12,7 @@ use proto::types::{
 use crate::api::backend::{
     Answer, AsOf, Backend, Cell, Cluster, Counts, Fault, Figure, Health, Held, Indicator,
     IndicatorKind, Ledger, Node, NodeState, Progress, Pulse, Query, Range, RangeState, Reply,
-    ResultState, SeenLeg, Snapshot, SnapshotState, Transaction, Verdict,
+    ResultState, SeenLeg, Snapshot, SnapshotState, Transaction, Upkeep, Verdict,
 };
 use crate::problem::{Code, Problem};
 
@@ -261,6 +261,14 @@ impl Backend for Fake {
             memory_bytes: Some(96 << 20),
             memory_limit_bytes: 1 << 30,
             held: Held { mailboxes_bytes: 2_048, index_bytes: 512, limit_bytes: 8_192 },
+            upkeep: Upkeep {
+                newest: Some(("s3".to_owned(), 1 << 20)),
+                took_ms: Some(340),
+                held_ms: Some(12),
+                failures: 2,
+                trimmed_slots: 1_500,
+                trouble: None,
+            },
         })
     }
 }

@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use self::exposition::Exposition;
 use crate::api::Calls;
 use crate::api::backend::{
-    Backend, Counts, Health, Ledger, Progress, Pulse, RangeState, Snapshot, SnapshotState,
+    Backend, Counts, Health, Ledger, Progress, Pulse, RangeState, Snapshot, SnapshotState, Upkeep,
 };
 use crate::problem::Problem;
 
@@ -85,6 +85,7 @@ impl Exporter {
             out.sample(&[("kind", "total")], newest.bytes);
             out.sample(&[("kind", "new")], newest.new_bytes);
         }
+        upkeep(&mut out, &pulse.upkeep);
         self.calls(&mut out);
         Ok(out.finish())
     }
@@ -119,6 +120,21 @@ impl Exporter {
             Err(problem) => response(StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n")),
         }
     }
+}
+
+fn upkeep(out: &mut Exposition, upkeep: &Upkeep) {
+    let phases = [("total", upkeep.took_ms), ("held", upkeep.held_ms)];
+    if upkeep.took_ms.is_some() {
+        out.family(&names::SNAPSHOT_DURATION);
+    }
+    for (phase, ms) in phases {
+        let Some(ms) = ms else { continue };
+        out.seconds(&[("phase", phase)], ms);
+    }
+    out.family(&names::UPKEEP_FAILURES);
+    out.sample(&[], upkeep.failures);
+    out.family(&names::JOURNAL_TRIMMED);
+    out.sample(&[], upkeep.trimmed_slots);
 }
 
 fn records(out: &mut Exposition, ledger: &Ledger) {

@@ -110,7 +110,7 @@ impl Engine {
         said(actor.call(ask, Some(PATIENCE)).await, || format!("the aggregator of {dimension}"))
     }
 
-    /// Has a range write a copy of its store, as of its last commit.
+    /// Has a range write a copy of its store, as of its last commit; `None` where it has committed nothing yet.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl Engine {
         let Some(target) = self.ranges.iter().find(|it| it.range == range) else { return Ok(None) };
         let ask = |port| range::Message::Checkpoint(to, port);
         let answer = target.actor.call(ask, Some(PATIENCE * 12)).await;
-        said(answer, || range.to_string())?.map(Some).map_err(QueryError::Checkpoint)
+        said(answer, || range.to_string())?.map_err(QueryError::Checkpoint)
     }
 
     /// The row that the commit with that number (its low half) says about a transaction.

@@ -1,6 +1,11 @@
 //! A node's ranges come back: from their local stores, the journals behind them, and the sources for what is young.
 
-use std::collections::BTreeMap;
+pub(super) mod origin;
+pub(super) mod put_back;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proto::log::LogError;
@@ -8,17 +13,20 @@ use proto::types::{Incarnation, PartitionIndex, RangeId, RecordTime, Slot};
 use tracing::{info, warn};
 
 use super::{Holding, Setup};
+use crate::causes::one_line;
 use crate::journal::object::{ObjectError, Sealed};
 use crate::machine::block::{Place, References, Wanted};
 use crate::machine::codec::Reader;
 use crate::machine::envelope::take_record;
 use crate::machine::outbox::Outbox;
 use crate::machine::range::{Identity, LoadError, Range, Restored};
-use crate::machine::restore::{Gap, Replayed, Standing};
+use crate::machine::restore::{Gap, Replayed};
 use crate::reader::Router;
 use crate::sink::Row;
+use crate::snapshot::SnapshotError;
 use crate::source::{Limit, SourceError};
 use crate::store::{Store, StoreError};
+use origin::{Listed, Opened, Origin, Shelf};
 
 /// A range that can serve.
 #[derive(Debug)]
@@ -44,7 +52,7 @@ pub enum RestoreError {
     /// I11: an object of the journal is refused.
     #[error(
         "journal {incarnation}, slot {slot}: {source}; nothing was changed. Put the object back from a copy, or \
-         restore a snapshot and start again"
+         restore a snapshot that stands behind it: throughline snapshot restore"
     )]
     Object {
         /// Whose journal.
@@ -57,6 +65,32 @@ pub enum RestoreError {
     /// I10: commits between what is there and what follows are gone.
     #[error(transparent)]
     Gap(#[from] Gap),
+    /// I10: from no state that is there do the journals reach to the last commit.
+    #[error(
+        "range {range} cannot be restored without a gap: {refused}; nothing is served that would have one"
+    )]
+    Nowhere {
+        /// The range.
+        range: RangeId,
+        /// What was tried, and why it was refused.
+        refused: String,
+    },
+    /// No snapshot can be put back.
+    #[error("no snapshot can be restored without a gap: {0}")]
+    NoSnapshot(String),
+    /// The snapshots could not be read.
+    #[error("use the snapshots")]
+    Snapshot(#[from] SnapshotError),
+    /// A state verifies, and is not what ranges write.
+    #[error("{origin} of range {range} holds what no range has written")]
+    Rotten {
+        /// The range.
+        range: RangeId,
+        /// Where the state is from.
+        origin: Origin,
+        /// What is wrong.
+        source: LoadError,
+    },
     /// A local store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -90,16 +124,32 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 ///
 /// [`RestoreError`]; nothing has been changed that a next attempt would miss.
 pub(super) async fn restore(setup: &Setup) -> Result<Vec<Ready>, RestoreError> {
-    let mut opened = Vec::new();
-    for holding in &setup.holdings {
-        opened.push(open(setup, holding)?);
+    let mut doubted = BTreeSet::new();
+    loop {
+        match attempt(setup, &doubted).await {
+            Err(RestoreError::Rotten { range, origin, source })
+                if doubted.insert((range, origin)) =>
+            {
+                let error = one_line(&source);
+                warn!(%range, %origin, error, "the state does not verify, looking for another");
+            }
+            done => return done,
+        }
     }
-    replay(setup, &mut opened).await?;
+}
+
+/// Restores without what is `doubted`.
+async fn attempt(
+    setup: &Setup,
+    doubted: &BTreeSet<(RangeId, Origin)>,
+) -> Result<Vec<Ready>, RestoreError> {
+    let opened = bring_back(setup, doubted).await?;
     let mut young = Vec::new();
     let mut references = References::default();
     for (holding, one) in setup.holdings.iter().zip(opened) {
         let shared = (Arc::clone(&setup.rules), Arc::clone(&setup.layout));
-        let loaded = Range::load(identity(holding), setup.settings.clone(), shared, &*one.store)?;
+        let loaded = Range::load(identity(holding), setup.settings.clone(), shared, &*one.store);
+        let loaded = loaded.map_err(|error| rotten(holding.id, one.origin, error))?;
         references.merge(loaded.references);
         young.push((loaded.restored, one));
     }
@@ -122,59 +172,42 @@ fn identity(holding: &Holding) -> Identity {
     Identity { id: holding.id, keys: holding.keys, epoch: holding.epoch }
 }
 
-struct Opened {
-    store: Box<dyn Store>,
-    standing: Standing,
+/// A state that is not what ranges write can be replaced by another; a disk that fails is none of its faults.
+fn rotten(range: RangeId, origin: Origin, source: LoadError) -> RestoreError {
+    match source {
+        LoadError::Row { .. } | LoadError::Store(StoreError::Corrupted { .. }) => {
+            RestoreError::Rotten { range, origin, source }
+        }
+        LoadError::Store(StoreError::Full { .. } | StoreError::Failed { .. }) => {
+            RestoreError::Load(source)
+        }
+    }
 }
 
-/// Opens a range's store. One that does not verify, or stands on no journal of the range's past, is thrown
-/// away: the journal has everything that it had.
-fn open(setup: &Setup, holding: &Holding) -> Result<Opened, RestoreError> {
-    let opened = setup.stores.open(holding.id);
-    let found = match opened.and_then(|store| Ok((Standing::of(holding.id, &*store)?, store))) {
-        Ok((standing, store)) if stands(holding, standing.as_ref().map(Standing::place)) => {
-            Some((standing, store))
-        }
-        Ok(_) => {
-            warn!(range = %holding.id, "the local state is of another past, restoring from the journal");
-            None
-        }
-        Err(error @ StoreError::Corrupted { .. }) => {
-            warn!(range = %holding.id, %error, "the local state is thrown away, restoring from the journal");
-            None
-        }
-        Err(error @ (StoreError::Full { .. } | StoreError::Failed { .. })) => {
-            return Err(error.into());
-        }
-    };
-    let (standing, store) = match found {
-        Some(it) => it,
-        None => {
-            setup.stores.destroy(holding.id)?;
-            (None, setup.stores.open(holding.id)?)
-        }
-    };
-    Ok(Opened { store, standing: standing.unwrap_or_else(|| Standing::nowhere(holding.id)) })
-}
-
-fn stands(holding: &Holding, place: Option<Place>) -> bool {
-    place.is_none_or(|place| {
-        let is_in = |past: &super::Past| {
-            past.incarnation == place.incarnation && place.slot >= past.from && place.slot < past.to
-        };
-        holding.past.iter().any(is_in)
-    })
+/// Opens every range's store, and applies what the journals have beyond it.
+async fn bring_back(
+    setup: &Setup,
+    doubted: &BTreeSet<(RangeId, Origin)>,
+) -> Result<Vec<Opened>, RestoreError> {
+    let listed = origin::list(&setup.holdings).await?;
+    let shelf = Shelf::of(setup, &listed, doubted).await?;
+    let mut opened = Vec::new();
+    for holding in &setup.holdings {
+        opened.push(shelf.open(holding).await?);
+    }
+    replay(setup, &listed, &mut opened).await?;
+    Ok(opened)
 }
 
 /// Applies what the journals have beyond each store, and collects the rows that were not acknowledged.
-async fn replay(setup: &Setup, opened: &mut [Opened]) -> Result<(), RestoreError> {
+async fn replay(setup: &Setup, listed: &Listed, opened: &mut [Opened]) -> Result<(), RestoreError> {
     let mut journals = BTreeMap::new();
     for past in setup.holdings.iter().flat_map(|holding| &holding.past) {
         journals.entry(past.incarnation).or_insert_with(|| Arc::clone(&past.journal));
     }
     let (mut objects, mut blocks) = (0u64, 0u64);
     for (incarnation, journal) in journals {
-        for slot in journal.slots().await? {
+        for &slot in listed.get(&incarnation).into_iter().flatten() {
             if !is_needed(setup, opened, incarnation, slot) {
                 continue;
             }
@@ -190,7 +223,8 @@ async fn replay(setup: &Setup, opened: &mut [Opened]) -> Result<(), RestoreError
             for (holding, one) in setup.holdings.iter().zip(&mut *opened) {
                 let Some(block) = sealed.block(holding.id).map_err(at)? else { continue };
                 let changes = one.standing.follow((incarnation, slot), block)?;
-                one.store.apply(&changes)?;
+                let applied = one.store.apply(&changes);
+                applied.map_err(|it| rotten(holding.id, one.origin, LoadError::Store(it)))?;
                 blocks += 1;
             }
         }

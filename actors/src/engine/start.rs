@@ -103,6 +103,12 @@ impl Engine {
         self.incarnation
     }
 
+    /// What the node owns, and where its past is.
+    #[must_use]
+    pub fn holdings(&self) -> &[Holding] {
+        &self.holdings
+    }
+
     /// The ranges.
     #[must_use]
     pub fn ranges(&self) -> &[Target] {

@@ -21,7 +21,9 @@ use object_store::{
 /// Where the folder cannot be created, synced or read.
 pub fn open_objects(dir: &Folder) -> Result<Arc<dyn ObjectStore>> {
     create_folder(dir).map_err(|error| failed("create folder", &error))?;
-    let files = LocalFileSystem::new_with_prefix(dir)?.with_fsync(true);
+    // A snapshot's folder goes with its manifest, else a year of them would be looked through each time.
+    let files =
+        LocalFileSystem::new_with_prefix(dir)?.with_fsync(true).with_automatic_cleanup(true);
     Ok(Arc::new(LocalObjects { files }))
 }
 

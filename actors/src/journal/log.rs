@@ -9,7 +9,9 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 use proto::log::{Answer, Created, Log, LogError};
-use proto::types::Slot;
+use proto::types::{Incarnation, Slot};
+
+use crate::machine::trim::Stored;
 
 #[cfg(test)]
 mod tests;
@@ -42,7 +44,13 @@ impl ObjectLogs {
     /// The log whose slots lie under `prefix`.
     #[must_use]
     pub fn log(&self, prefix: &str) -> Arc<dyn Log> {
-        Arc::new(ObjectLog::new(Arc::clone(&self.objects), prefix))
+        Arc::new(self.object_log(prefix))
+    }
+
+    /// The same, for who has to know how large and how old slots are.
+    #[must_use]
+    pub fn object_log(&self, prefix: &str) -> ObjectLog {
+        ObjectLog::new(Arc::clone(&self.objects), prefix)
     }
 }
 
@@ -60,6 +68,24 @@ impl ObjectLog {
     #[must_use]
     pub fn new(objects: Arc<dyn ObjectStore>, prefix: &str) -> Self {
         Self { objects, prefix: Path::from(prefix) }
+    }
+
+    /// Every slot of this log, the journal of `incarnation`, ascending, with what the store says of it.
+    ///
+    /// # Errors
+    ///
+    /// What the store said.
+    pub async fn stored(&self, incarnation: Incarnation) -> Result<Vec<Stored>, LogError> {
+        let listed = self.objects.list(Some(&self.prefix));
+        let found = listed.try_filter_map(async |meta| {
+            let created_ms = u64::try_from(meta.last_modified.timestamp_millis()).unwrap_or(0);
+            let slot = self.slot(&meta.location);
+            Ok(slot.map(|slot| Stored { at: (incarnation, slot), bytes: meta.size, created_ms }))
+        });
+        let mut stored: Vec<Stored> =
+            found.try_collect().await.map_err(|error| failed("list", &self.prefix, error))?;
+        stored.sort_unstable_by_key(|it| it.at);
+        Ok(stored)
     }
 
     fn object(&self, slot: Slot) -> Path {
@@ -105,12 +131,8 @@ impl Log for ObjectLog {
 
     fn slots(&self) -> Answer<'_, Vec<Slot>> {
         Box::pin(async move {
-            let listed = self.objects.list(Some(&self.prefix));
-            let found = listed.try_filter_map(async |meta| Ok(self.slot(&meta.location)));
-            let mut slots: Vec<Slot> =
-                found.try_collect().await.map_err(|error| failed("list", &self.prefix, error))?;
-            slots.sort_unstable();
-            Ok(slots)
+            let stored = self.stored(Incarnation::default()).await?;
+            Ok(stored.into_iter().map(|it| it.at.1).collect())
         })
     }
 

@@ -7,6 +7,7 @@ use proto::types::{Incarnation, RangeId, Sequence, Slot};
 use super::block::{Block, Head, Place};
 use super::codec::{Malformed, Reader};
 use super::outbox::Outbox;
+use super::reach::At;
 use crate::sink::Row;
 use crate::store::{Change, Store, StoreError, Table};
 
@@ -25,7 +26,7 @@ pub struct Standing {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "range {range} has commits up to {have}, but the next in the journal is {found}: commits between them are \
-     gone. Restore a snapshot that has them"
+     gone. Put them back from a copy, or restore a snapshot that has them: throughline snapshot restore"
 )]
 pub struct Gap {
     /// The range.
@@ -61,15 +62,24 @@ impl Standing {
     ///
     /// [`StoreError`], where the store fails or its head is none.
     pub fn of(range: RangeId, store: &dyn Store) -> Result<Option<Self>, StoreError> {
+        let Some((place, head)) = Self::head(store)? else { return Ok(None) };
+        let (commit, acknowledged) = (head.commit, head.acknowledged);
+        Ok(Some(Self { place, commit, acknowledged, ..Self::nowhere(range) }))
+    }
+
+    /// Where and how a store says that it stands; `None` where it is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], where the store fails or its head is none.
+    pub fn head(store: &dyn Store) -> Result<Option<(Place, Head)>, StoreError> {
         let Some(row) = store.get(Table::Head, &[])? else { return Ok(None) };
         let mut reader = Reader::new(&row);
         let mut parse = || Ok((Place::take(&mut reader)?, Head::take(&mut reader)?));
-        let (place, head) = parse().map_err(|error: Malformed| StoreError::Corrupted {
+        parse().map(Some).map_err(|error: Malformed| StoreError::Corrupted {
             doing: "read its head".to_owned(),
             detail: error.to_string(),
-        })?;
-        let (commit, acknowledged) = (head.commit, head.acknowledged);
-        Ok(Some(Self { place, commit, acknowledged, ..Self::nowhere(range) }))
+        })
     }
 
     /// Where it stands.
@@ -78,12 +88,16 @@ impl Standing {
         self.place
     }
 
-    /// Whether that slot holds something beyond the store, or rows that may not be acknowledged.
+    /// The first slot that may hold something beyond the store, or rows that may not be acknowledged.
+    #[must_use]
+    pub fn needed_from(&self) -> At {
+        self.place.needed_from()
+    }
+
+    /// Whether that slot may hold something beyond the store, or rows that may not be acknowledged.
     #[must_use]
     pub fn needs(&self, incarnation: Incarnation, slot: Slot) -> bool {
-        let outbox = (self.place.outbox_incarnation, self.place.outbox_slot);
-        let next = (self.place.incarnation, self.place.slot.next());
-        (incarnation, slot) >= outbox.min(next)
+        (incarnation, slot) >= self.needed_from()
     }
 
     /// Takes the range's next commit that the journals have; answers with what it changes in the store,

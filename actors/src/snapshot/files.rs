@@ -10,6 +10,7 @@ use proto::types::{Incarnation, RangeId};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
+use super::known::{Mark, Seen};
 use super::manifest::{hex, sha256};
 use super::{FileEntry, Manifest, SnapshotError, Snapshots, failed};
 
@@ -61,7 +62,7 @@ impl fmt::Display for Fault {
 
 impl Snapshots {
     /// Uploads every file of a checkpoint's folder, but for those that are there already; one file at a
-    /// time is in memory. What is uploaded is not yet part of any snapshot.
+    /// time is in memory, and one that an earlier call has met in the same folder is not read again. What is uploaded is not yet part of any snapshot.
     ///
     /// # Errors
     ///
@@ -72,9 +73,18 @@ impl Snapshots {
         incarnation: Incarnation,
     ) -> Result<Vec<FileEntry>, SnapshotError> {
         let mut files = Vec::new();
+        let mut seen = Seen::default();
         for path in folder_files(checkpoint)? {
-            files.push(self.upload_file(&path, incarnation).await?);
+            let mark = Mark::of(&path).map_err(on("look up file", &path))?;
+            let known = mark.as_ref().and_then(|mark| self.known.get(checkpoint, mark));
+            let file = match known {
+                Some(file) if self.length_fault(&file).await?.is_none() => file,
+                Some(_) | None => self.upload_file(&path, incarnation).await?,
+            };
+            seen.extend(mark.map(|mark| (mark, file.clone())));
+            files.push(file);
         }
+        self.known.replace(checkpoint, seen);
         Ok(files)
     }
 
@@ -144,6 +154,15 @@ impl Snapshots {
         // Only what is whole gets the folder's name (I11).
         tokio::fs::rename(&partial, to).await.map_err(on("rename folder", to))?;
         Ok(manifest)
+    }
+
+    /// Removes the folder `to`, where an earlier [`Self::restore`] has put files that are not wanted now.
+    ///
+    /// # Errors
+    ///
+    /// What the disk said.
+    pub async fn discard(&self, to: &Folder) -> Result<(), SnapshotError> {
+        remove_folder(to).await
     }
 
     async fn restore_files(

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use proto::types::{Incarnation, Slot};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::SnapshotError;
+use crate::machine::block::Place;
 
 /// The format that this version writes, and the latest that it reads.
 pub const FORMAT: u64 = 1;
@@ -44,6 +46,10 @@ pub struct RangeEntry {
     pub journal: String,
     /// The commit's slot there. What follows it is the tail to replay.
     pub slot: u64,
+    /// The journal that holds the first row that the sink had not acknowledged.
+    pub outbox_journal: String,
+    /// That row's slot there: with the tail, a restore reads what is from here on.
+    pub outbox_slot: u64,
     /// The last result's number.
     pub sequence: u64,
     /// For each source partition, by its index, the first offset that is not yet in.
@@ -65,6 +71,24 @@ pub struct FileEntry {
     pub bytes: u64,
     /// Its content's hash, in hex.
     pub sha256: String,
+}
+
+impl RangeEntry {
+    /// Where the range stands in the journals; `None` where the entry does not say it in our way.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        Some(Place {
+            incarnation: incarnation(&self.journal)?,
+            slot: Slot(self.slot),
+            outbox_incarnation: incarnation(&self.outbox_journal)?,
+            outbox_slot: Slot(self.outbox_slot),
+        })
+    }
+}
+
+/// Whose journal `journal/<node>/<incarnation>` is.
+fn incarnation(journal: &str) -> Option<Incarnation> {
+    journal.rsplit('/').next()?.parse().ok().map(Incarnation)
 }
 
 impl Manifest {

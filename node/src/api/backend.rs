@@ -15,7 +15,7 @@ use proto::types::{EventTime, Offset, RangeId, RecordTime, SourcePartition};
 pub use self::cluster::{Cluster, Health, Node, NodeState, Range, RangeState};
 pub use self::indicator::{Cell, Figure, Indicator, IndicatorKind, Query};
 pub use self::ledger::{Counts, Ledger};
-pub use self::snapshot::{Fault, Snapshot, SnapshotState, Verdict};
+pub use self::snapshot::{Fault, Snapshot, SnapshotState, Upkeep, Verdict};
 pub use self::transaction::{ResultState, SeenLeg, Transaction};
 use crate::problem::Problem;
 
@@ -116,6 +116,8 @@ pub struct Pulse {
     pub memory_limit_bytes: u64,
     /// What the ranges hold in memory.
     pub held: Held,
+    /// How snapshots and trimming went.
+    pub upkeep: Upkeep,
 }
 
 /// What the ranges hold in memory, all together.

@@ -2,7 +2,7 @@
 
 mod figures;
 mod found;
-mod saved;
+pub(super) mod saved;
 mod standing;
 
 use std::collections::BTreeMap;
@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use actors::engine::Engine;
 use actors::range::Report;
-use actors::snapshot::Snapshots;
 use futures::FutureExt as _;
 use parking_lot::Mutex;
 
+use super::upkeep::Upkeep;
 use crate::api::backend::{
     Answer, AsOf, Backend, Cell, Cluster, Indicator, Ledger, Node, Pulse, Query, Range, Reply,
     Snapshot, Transaction, Verdict,
@@ -25,7 +25,7 @@ use crate::problem::{Code, Problem};
 pub(super) struct EngineBackend {
     engine: Arc<Engine>,
     config: Config,
-    snapshots: Snapshots,
+    upkeep: Arc<Upkeep>,
     /// Snapshots by the request that asked for them.
     requests: tokio::sync::Mutex<BTreeMap<String, Snapshot>>,
     /// When rates were last worked out, and each range's records then.
@@ -33,9 +33,9 @@ pub(super) struct EngineBackend {
 }
 
 impl EngineBackend {
-    pub(super) fn new(engine: Arc<Engine>, config: Config, snapshots: Snapshots) -> Self {
+    pub(super) fn new(engine: Arc<Engine>, config: Config, upkeep: Arc<Upkeep>) -> Self {
         let (requests, rates) = (tokio::sync::Mutex::default(), Mutex::default());
-        Self { engine, config, snapshots, requests, rates }
+        Self { engine, config, upkeep, requests, rates }
     }
 
     async fn reports(&self) -> Result<Vec<Report>, Problem> {
@@ -47,7 +47,7 @@ impl EngineBackend {
     }
 }
 
-fn missing(error: &dyn std::error::Error) -> Problem {
+pub(super) fn missing(error: &dyn std::error::Error) -> Problem {
     let why = actors::causes::one_line(error);
     Problem::new(Code::RangesMissing, "the answer would not be complete", why)
         .remedy("throughline status")
@@ -122,7 +122,15 @@ impl Backend for EngineBackend {
 
     fn snapshots(&self) -> Reply<'_, Vec<Snapshot>> {
         async move {
-            let value = saved::list(&self.snapshots).await?;
+            let mut value = saved::list(self.upkeep.snapshots()).await?;
+            let shown = self.upkeep.shown();
+            let newest = shown.newest.as_ref();
+            if let Some(snapshot) =
+                value.iter_mut().find(|it| newest.is_some_and(|(name, _)| it.name == *name))
+            {
+                snapshot.new_bytes = newest.map_or(0, |(_, new_bytes)| *new_bytes);
+                snapshot.took_ms = shown.took_ms.unwrap_or(0);
+            }
             Ok(Answer { value, as_of: self.as_of(&self.reports().await?) })
         }
         .boxed()
@@ -130,12 +138,12 @@ impl Backend for EngineBackend {
 
     fn create_snapshot(&self, request_id: String) -> Reply<'_, Snapshot> {
         async move {
-            // One at a time; the same request again is the same snapshot.
+            // The same request again is the same snapshot.
             let mut requests = self.requests.lock().await;
             let value = match requests.get(&request_id) {
                 Some(done) => done.clone(),
                 None => {
-                    let done = saved::create(&self.engine, &self.snapshots, &self.config).await?;
+                    let done = self.upkeep.create().await?;
                     requests.insert(request_id, done.clone());
                     done
                 }
@@ -147,7 +155,7 @@ impl Backend for EngineBackend {
 
     fn verify_snapshot(&self, name: String) -> Reply<'_, Verdict> {
         async move {
-            let value = saved::verify(&self.snapshots, &name).await?;
+            let value = saved::verify(self.upkeep.snapshots(), &name).await?;
             Ok(Answer { value, as_of: self.as_of(&self.reports().await?) })
         }
         .boxed()

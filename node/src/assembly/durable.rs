@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use actors::engine::{Holding, Past, Stores};
 use actors::journal::local::open_objects;
-use actors::journal::log::ObjectLogs;
+use actors::journal::log::{ObjectLog, ObjectLogs};
 use actors::lock::DirLock;
 use actors::snapshot::Snapshots;
 use actors::store::rocks::{Limits, RocksShared, RocksStore};
 use actors::store::{Store, StoreError};
 use anyhow::Context as _;
-use coordinator::control_log::ControlLog;
+use coordinator::control_log::{ControlError, ControlLog};
 use coordinator::coordinator::{Coordinator, Joining, Journals, Membership};
+use coordinator::machine::member::Member;
+use coordinator::machine::table::Standing;
 use proto::log::Log;
 use proto::types::{Incarnation, NodeId, RangeId};
 use tracing::warn;
@@ -27,6 +29,33 @@ pub(super) struct Durable {
     pub(super) holdings: Vec<Holding>,
     pub(super) stores: LocalStores,
     pub(super) snapshots: Snapshots,
+    pub(super) cluster: ClusterView,
+}
+
+/// Who this node is in the control log, and the journals that the log speaks of.
+pub(super) struct ClusterView {
+    logs: ObjectLogs,
+    member: Member,
+    control: tokio::sync::Mutex<ControlLog>,
+}
+
+impl ClusterView {
+    /// Whether this life of the node may still write, by a fresh look at the control log.
+    pub(super) async fn is_alive(&self) -> Result<bool, ControlError> {
+        let mut control = self.control.lock().await;
+        control.catch_up().await?;
+        Ok(control.table().standing(&self.member).is_some_and(Standing::is_alive))
+    }
+
+    /// The journal of one of this node's lives.
+    pub(super) fn journal(&self, incarnation: Incarnation) -> ObjectLog {
+        self.logs.object_log(&journal_prefix(&self.member.node, incarnation))
+    }
+}
+
+/// Where the journal of one life of a node lies.
+pub(super) fn journal_prefix(node: &NodeId, incarnation: Incarnation) -> String {
+    format!("journal/{node}/{}", incarnation.0)
 }
 
 /// Opens everything, and joins the cluster as its only node: whoever ran here before is fenced.
@@ -38,7 +67,7 @@ pub(super) async fn open(config: &Config, limits: Limits) -> anyhow::Result<Dura
         .with_context(|| format!("open {}", config.storage.objects.display()))?;
     let logs = ObjectLogs::new(Arc::clone(&objects));
     let control = ControlLog::open(logs.log("control")).await?;
-    let journals: Arc<dyn Journals> = Arc::new(NodeJournals(logs));
+    let journals: Arc<dyn Journals> = Arc::new(NodeJournals(logs.clone()));
     let joining = Joining {
         node: config.names.node.clone(),
         address: config.listen.public.to_string(),
@@ -49,6 +78,8 @@ pub(super) async fn open(config: &Config, limits: Limits) -> anyhow::Result<Dura
     for warning in &membership.warnings {
         warn!("{warning}");
     }
+    let member = Member { node: joining.node.clone(), incarnation: membership.incarnation };
+    let control = tokio::sync::Mutex::new(ControlLog::open(logs.log("control")).await?);
     Ok(Durable {
         lock,
         journal: journals.journal(&joining.node, membership.incarnation),
@@ -56,6 +87,7 @@ pub(super) async fn open(config: &Config, limits: Limits) -> anyhow::Result<Dura
         holdings: holdings(membership, &*journals),
         stores: LocalStores::new(dir.join("state"), limits)?,
         snapshots: Snapshots::new(objects),
+        cluster: ClusterView { logs, member, control },
     })
 }
 
@@ -83,7 +115,7 @@ struct NodeJournals(ObjectLogs);
 
 impl Journals for NodeJournals {
     fn journal(&self, node: &NodeId, incarnation: Incarnation) -> Arc<dyn Log> {
-        self.0.log(&format!("journal/{node}/{}", incarnation.0))
+        self.0.log(&journal_prefix(node, incarnation))
     }
 }
 
@@ -95,7 +127,7 @@ pub(super) struct LocalStores {
 }
 
 impl LocalStores {
-    fn new(dir: PathBuf, limits: Limits) -> anyhow::Result<Self> {
+    pub(super) fn new(dir: PathBuf, limits: Limits) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
         Ok(Self { dir, shared: RocksShared::new(limits)? })
     }
@@ -112,5 +144,19 @@ impl Stores for LocalStores {
 
     fn destroy(&self, range: RangeId) -> Result<(), StoreError> {
         RocksStore::destroy(&self.of(range))
+    }
+
+    fn folder(&self, range: RangeId) -> PathBuf {
+        self.dir.join(format!("{range}.restored"))
+    }
+
+    fn adopt(&self, range: RangeId) -> Result<Box<dyn Store>, StoreError> {
+        self.destroy(range)?;
+        let (from, to) = (self.folder(range), self.of(range));
+        std::fs::rename(&from, &to).map_err(|error| StoreError::Failed {
+            doing: format!("rename {} to {}", from.display(), to.display()),
+            detail: error.to_string(),
+        })?;
+        self.open(range)
     }
 }

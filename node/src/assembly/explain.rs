@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 
+use actors::causes::one_line;
 use actors::engine::RestoreError;
 use actors::lock::LockError;
 use actors::source::SourceError;
@@ -61,7 +62,7 @@ fn of_text(doing: &str, error: &serde_json::Error, remedy: &str) -> Problem {
 }
 
 fn of_source(error: &SourceError) -> Problem {
-    let why = actors::causes::one_line(error);
+    let why = one_line(error);
     match error {
         SourceError::Missing(_) => {
             Problem::new(Code::BadConfig, "the node cannot read its sources", why)
@@ -104,8 +105,21 @@ fn of_restore(error: &RestoreError) -> Option<Problem> {
                     .remedy("put back what is damaged or gone, then start the node again"),
             )
         }
+        RestoreError::Nowhere { .. } | RestoreError::Rotten { .. } => {
+            let what = "the node's state cannot be restored";
+            let remedy = "put back the journal or a snapshot from a copy of storage.objects, then start again";
+            Some(Problem::new(Code::CheckFailed, what, one_line(error)).remedy(remedy))
+        }
+        RestoreError::NoSnapshot(_) => {
+            let what = "no snapshot was restored";
+            Some(
+                Problem::new(Code::CheckFailed, what, error.to_string())
+                    .remedy("throughline run: the node looks by itself for what can be restored")
+                    .remedy("put back snapshots from a copy of storage.objects"),
+            )
+        }
         // The source has a word of its own to say.
-        RestoreError::Source(_) => None,
+        RestoreError::Source(_) | RestoreError::Snapshot(_) => None,
         RestoreError::Log(_) | RestoreError::Store(_) | RestoreError::Load(_) => None,
     }
 }
@@ -132,6 +146,9 @@ mod tests {
         check(LockError::Held { dir, holder: "process 1".to_owned() }, Code::AlreadyRunning);
         let (range, missing) = (proto::types::RangeId(3), 2);
         check(RestoreError::Lost { range, missing }, Code::CheckFailed);
+        let refused = "there is no local state; the journals alone: slot s1 is gone".to_owned();
+        check(RestoreError::Nowhere { range, refused }, Code::CheckFailed);
+        check(RestoreError::NoSnapshot("there is none".to_owned()), Code::CheckFailed);
     }
 
     #[track_caller]

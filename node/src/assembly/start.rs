@@ -10,7 +10,6 @@ use actors::machine::range::Settings;
 use actors::machine::scenario::{Kind, Scenario as Compiled, Stat};
 use actors::machine::sketch::Quantile;
 use actors::machine::transaction::Rules;
-use actors::snapshot::Snapshots;
 use anyhow::Context as _;
 use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::backend::EngineBackend;
 use super::memory::Shares;
+use super::upkeep::Upkeep;
 use super::{durable, explain, inlet, outlet};
 use crate::cli::Running;
 use crate::config::Config;
@@ -63,6 +63,7 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
         settings: settings(&config, shares.ranges / durable.holdings.len().max(1)),
         holdings: durable.holdings,
         stores: Box::new(durable.stores),
+        snapshots: durable.snapshots.clone(),
         source,
         decoders: inlet::decoders(&config)?,
         upserts: Box::new(move || Box::new(cells.clone())),
@@ -74,19 +75,22 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
         clock,
     };
     let engine = Arc::new(Engine::start(setup, outlet::sink(&config)).await?);
-    Ok(running(engine, config, durable.snapshots, (durable.lock, stop, figures, tasks), started))
+    let upkeep =
+        Upkeep::new(Arc::clone(&engine), durable.snapshots, durable.cluster, config.clone());
+    let upkeep = Arc::new(upkeep);
+    tasks.spawn(Arc::clone(&upkeep).run(stop.child_token()));
+    Ok(running((engine, upkeep), config, (durable.lock, stop, figures, tasks), started))
 }
 
 /// The running engine, as the command line knows it.
 fn running(
-    engine: Arc<Engine>,
+    (engine, upkeep): (Arc<Engine>, Arc<Upkeep>),
     config: Config,
-    snapshots: Snapshots,
     (lock, stop, figures, tasks): (DirLock, CancellationToken, CancellationToken, TaskTracker),
     started: Vec<String>,
 ) -> Running {
     let (api, metrics) = (config.listen.public, config.listen.metrics);
-    let backend = Arc::new(EngineBackend::new(Arc::clone(&engine), config, snapshots));
+    let backend = Arc::new(EngineBackend::new(Arc::clone(&engine), config, upkeep));
     let asked = stop.clone();
     let stopped = async move {
         let ended = tokio::select! {

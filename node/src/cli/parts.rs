@@ -8,7 +8,10 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use super::{DemoArguments, Failure, GenerateArguments, Io, RunArguments, VerifyArguments};
+use super::{
+    DemoArguments, Failure, GenerateArguments, Io, RestoreArguments, Restored, RunArguments,
+    VerifyArguments,
+};
 use crate::api::backend::Backend;
 use crate::problem::{Exit, Problem};
 
@@ -34,6 +37,12 @@ pub trait Parts: Send + Sync {
     ///
     /// What is wrong with it, and where.
     fn show_config(&self, file: &Path) -> anyhow::Result<String>;
+
+    /// Makes a snapshot the local state of a node that does not run.
+    fn restore<'a>(
+        &'a self,
+        arguments: &'a RestoreArguments,
+    ) -> BoxFuture<'a, anyhow::Result<Restored>>;
 
     /// Writes test traffic.
     fn generate<'a>(

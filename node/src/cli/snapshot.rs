@@ -1,5 +1,7 @@
 //! `throughline snapshot`: what the cluster can be restored from.
 
+pub(super) mod restore;
+
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -11,7 +13,7 @@ use tonic::transport::Channel;
 use super::failure::Failure;
 use super::io::{Io, Screen, Tone};
 use super::table::{Column, message, messages, table};
-use super::{Format, Shared, client, format};
+use super::{Format, Parts, Shared, client, format};
 use crate::problem::Exit;
 
 const COLUMNS: [Column; 8] = [
@@ -45,22 +47,30 @@ Ctrl-C stops the waiting, not the snapshot. The same request id again is the sam
     },
     /// Read a snapshot back, object by object, and check it.
     #[command(after_help = "Examples:
-  throughline snapshot verify s-000012
-  throughline snapshot verify s-000012 -o json | jq .faults
+  throughline snapshot verify 12
+  throughline snapshot verify 12 -o json | jq .faults
 
 Ends with 9 when something is wrong with it.")]
     Verify {
         /// The snapshot's name, from `snapshot list`.
         name: String,
     },
+    /// Make a snapshot the local state of a stopped node.
+    Restore(restore::Arguments),
 }
 
-pub(super) async fn run(command: Command, shared: &Shared, io: &mut Io) -> Result<Exit, Failure> {
-    let client = SnapshotServiceClient::new(client::connect_for_long(shared).await?);
+pub(super) async fn run(
+    command: Command,
+    parts: &dyn Parts,
+    shared: &Shared,
+    io: &mut Io,
+) -> Result<Exit, Failure> {
+    let client = async || client::connect_for_long(shared).await.map(SnapshotServiceClient::new);
     match command {
-        Command::List => list(client, shared, io).await,
-        Command::Create { request_id } => create(client, request_id, shared, io).await,
-        Command::Verify { name } => verify(client, &name, shared, io).await,
+        Command::List => list(client().await?, shared, io).await,
+        Command::Create { request_id } => create(client().await?, request_id, shared, io).await,
+        Command::Verify { name } => verify(client().await?, &name, shared, io).await,
+        Command::Restore(arguments) => restore::run(&arguments, parts, shared, io).await,
     }
 }
 

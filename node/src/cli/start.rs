@@ -15,7 +15,7 @@ Start here
 Look at
   tx           get                       indicator    list  query
   ledger       where every record went   range        list
-  snapshot     list  create  verify      node         list
+  snapshot     list  create  verify  restore   node       list
 
 Set up
   run          Start a node              config       validate  show

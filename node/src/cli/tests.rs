@@ -62,6 +62,26 @@ impl Parts for FakeParts {
         Ok(format!("file: {}", file.display()))
     }
 
+    fn restore<'a>(
+        &'a self,
+        arguments: &'a RestoreArguments,
+    ) -> BoxFuture<'a, anyhow::Result<Restored>> {
+        let restored = Restored {
+            name: arguments.name.clone().unwrap_or_else(|| "3".to_owned()),
+            created_ms: crate::fake::NOON_MS.unsigned_abs(),
+            ranges: 4,
+            bytes: 3 << 20,
+            tail_slots: 41,
+            passed_over: vec!["snapshot 4: file 17.sst is missing".to_owned()],
+        };
+        Box::pin(async move {
+            match restored.name.parse::<u64>() {
+                Ok(_) => Ok(restored),
+                Err(_) => Err(Problem::new(Code::SnapshotNotFound, "there is none", "").into()),
+            }
+        })
+    }
+
     fn generate<'a>(
         &'a self,
         _: &'a GenerateArguments,
@@ -370,6 +390,29 @@ async fn snapshots_are_listed_taken_and_checked() {
     assert_eq!(ended.exit, Exit::CheckFailed);
     contains(&ended.out, &["■ s1 cannot be restored", "r2/17.sst  has another SHA-256"]);
     assert_eq!(asked(Fake::default(), "snapshot verify s9").await.exit, Exit::NotFound);
+}
+
+#[tokio::test]
+async fn a_snapshot_is_restored_without_a_node() {
+    let ended = alone("snapshot restore 3 --config bank.yaml", &FakeParts::default()).await;
+    assert_eq!(ended.exit, Exit::Done);
+    let line = "✓ snapshot 3 of 2023-11-14T22:13:20Z is the local state now: 4 ranges, 3.0 MiB\n";
+    assert_eq!(ended.out, line);
+    contains(
+        &ended.err,
+        &[
+            "passed over snapshot 4: file 17.sst is missing",
+            "Replay 41 commits on top, and go on: throughline run --config bank.yaml",
+        ],
+    );
+
+    let ended = alone("snapshot restore --dry-run -o json", &FakeParts::default()).await;
+    let restored: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!((&restored["name"], &restored["dryRun"]), (&"snapshots/3".into(), &true.into()));
+    let ended = alone("snapshot restore --dry-run", &FakeParts::default()).await;
+    contains(&ended.out, &["snapshot 3", "can be restored", "then 41 commits of the journal"]);
+    contains(&ended.err, &["Nothing was changed."]);
+    assert_eq!(alone("snapshot restore x", &FakeParts::default()).await.exit, Exit::NotFound);
 }
 
 #[tokio::test]

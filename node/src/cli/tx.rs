@@ -19,7 +19,7 @@ pub(super) enum Command {
   throughline tx get 3f2a9c0b7d5e4f61a8b29c0d1e2f3a4b
   throughline tx get 3f2a9c0b7d5e4f61a8b29c0d1e2f3a4b -o json | jq -r .resultJson
 
-Open transactions are always there; results for the configured time (1 h).")]
+Open transactions are always there; results for the configured time and size (join.keepResults: 1 h, 1 GiB).")]
     Get {
         /// The transaction's id, as it stands in its messages.
         id: String,
@@ -53,7 +53,8 @@ fn show(io: &mut Io, id: &str, transaction: &v1::Transaction) -> Result<(), Fail
         State::Corrected => (Tone::Good, format!("CORRECTED  v{}", transaction.version)),
         State::Done => (
             Tone::Quiet,
-            "DONE  its result is in the transactions topic, no longer here".to_owned(),
+            "DONE  its result is no longer kept here (join.keepResults): it is in the transactions topic"
+                .to_owned(),
         ),
         State::Unspecified => (Tone::Warning, "UNKNOWN STATE".to_owned()),
     };

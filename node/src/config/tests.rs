@@ -67,7 +67,7 @@ fn everything_has_a_default() {
     assert_eq!(it.join.keep_results, Keep { age: seconds(3600), size: 1 << 30 });
     assert_eq!(it.commit.interval, Duration::from_millis(20));
     assert_eq!(it.sink, Sink::Files("throughline-data/results".into()));
-    assert_eq!(it.snapshots, Snapshots { every: seconds(600), keep: 3 });
+    assert_eq!(it.snapshots, Snapshots { every: seconds(60), keep: 3 });
     assert_eq!(it.log.format, LogFormat::Text);
     assert_eq!(it.warnings, Diagnostics::default());
 }

@@ -17,9 +17,9 @@ pub struct Commit {
 /// When snapshots are taken, and how many are kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Snapshots {
-    /// The time from one snapshot of a range to the next.
+    /// The time from one snapshot to the next, where there was anything to commit.
     pub every: Duration,
-    /// How many of each range are kept.
+    /// How many are kept; the journals are trimmed behind them.
     pub keep: u16,
 }
 
@@ -54,8 +54,8 @@ impl Commit {
 impl Snapshots {
     pub(super) fn read(root: &Section<'_>) -> Self {
         let section = root.section("snapshots");
-        let rule = duration_in(Duration::from_secs(1), Duration::from_secs(86_400));
-        let every = section.read("every", "10m", rule);
+        let rule = duration_in(Duration::from_millis(100), Duration::from_secs(86_400));
+        let every = section.read("every", "1m", rule);
         let keep = section.read("keep", "3", number(1, 1000));
         section
             .later("store", "this version keeps snapshots with the journals, in storage.objects");

@@ -50,6 +50,9 @@ families! {
     RANGES: Gauge "throughline_ranges" "Ranges by state.";
     SNAPSHOT_BYTES: Gauge "throughline_snapshot_bytes" "The size of the newest snapshot.";
     SNAPSHOT_LAST_SUCCESS: Gauge "throughline_snapshot_last_success_timestamp_seconds" "When the newest snapshot was taken, in Unix time.";
+    SNAPSHOT_DURATION: Gauge "throughline_snapshot_duration_seconds" "How long the newest snapshot took, and how long it kept one range from its work at most.";
+    UPKEEP_FAILURES: Counter "throughline_snapshot_failures_total" "Snapshots that could not be taken, and trims that could not be done.";
+    JOURNAL_TRIMMED: Counter "throughline_journal_slots_trimmed_total" "Slots of journals that no snapshot needs any more and that have gone.";
     MEMORY_USED: Gauge "throughline_memory_used_bytes" "Resident memory of the process.";
     MEMORY_LIMIT: Gauge "throughline_memory_limit_bytes" "The memory that the configuration gives to the node.";
     DISK_USED: Gauge "throughline_disk_used_bytes" "Local disk that the ranges' state takes.";

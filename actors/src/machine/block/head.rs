@@ -5,6 +5,7 @@ use proto::types::{Epoch, Incarnation, Offset, RecordTime, Sequence, Slot};
 use super::super::codec::{Malformed, Reader, put_varint};
 use super::super::ledger::Counts;
 use super::super::positions::Position;
+use super::super::reach::At;
 
 /// A range's state but for its rows.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -98,6 +99,13 @@ pub struct Place {
 }
 
 impl Place {
+    /// The first slot that a restore from here reads: of what follows, and of rows that wait for the sink.
+    #[must_use]
+    pub fn needed_from(&self) -> At {
+        let outbox = (self.outbox_incarnation, self.outbox_slot);
+        outbox.min((self.incarnation, self.slot.next()))
+    }
+
     /// Appends the place to `out`.
     pub fn put(&self, out: &mut Vec<u8>) {
         let (of, at) = (self.incarnation.0, self.slot.0);

@@ -49,3 +49,20 @@ pub struct Fault {
     /// What is wrong with it.
     pub problem: String,
 }
+
+/// How snapshots, and what goes behind them, went since the process started.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Upkeep {
+    /// The newest snapshot's name, and the bytes that the one before did not have; `None` before the first.
+    pub newest: Option<(String, u64)>,
+    /// How long the newest took; `None` before the first.
+    pub took_ms: Option<u64>,
+    /// The longest that it kept one range from its work; `None` before the first.
+    pub held_ms: Option<u64>,
+    /// How often a snapshot could not be taken, or journals not be trimmed.
+    pub failures: u64,
+    /// Slots of journals that have gone.
+    pub trimmed_slots: u64,
+    /// What is wrong at the moment; `None` where nothing is.
+    pub trouble: Option<String>,
+}

@@ -14,7 +14,9 @@ pub(in crate::api) fn snapshot(snapshot: &Snapshot) -> v1::Snapshot {
     };
     v1::Snapshot {
         name: format!("snapshots/{}", snapshot.name),
-        create_time: Some(record_time(RecordTime(snapshot.created_ms))),
+        // A manifest that cannot be read does not say.
+        create_time: (snapshot.created_ms > 0)
+            .then(|| record_time(RecordTime(snapshot.created_ms))),
         bytes: count(snapshot.bytes),
         new_bytes: count(snapshot.new_bytes),
         state: state.to_owned(),

@@ -1,73 +1,24 @@
-//! Snapshots of the node: taken range by range, listed, verified.
+//! Snapshots of the node: listed, verified.
 
-use actors::engine::Engine;
-use actors::range::Checkpoint;
-use actors::snapshot::{FORMAT, Manifest, RangeEntry, SnapshotError, Snapshots};
+use actors::snapshot::{Manifest, SnapshotError, Snapshots};
 
 use crate::api::backend::{Fault, Snapshot, SnapshotState, Verdict};
-use crate::config::Config;
 use crate::problem::{Code, Problem};
 
 pub(super) async fn list(snapshots: &Snapshots) -> Result<Vec<Snapshot>, Problem> {
     let mut found = Vec::new();
     for name in snapshots.list().await.map_err(|error| failed(&error))?.into_iter().rev() {
-        let manifest = snapshots.inspect(name).await.map_err(|error| failed(&error))?;
-        found.push(shown(&manifest, 0, 0));
+        match snapshots.inspect(name).await {
+            Ok(manifest) => found.push(shown(&manifest, 0, 0)),
+            // It was deleted meanwhile.
+            Err(SnapshotError::Unknown { .. }) => {}
+            Err(SnapshotError::Corrupted { .. } | SnapshotError::Newer { .. }) => {
+                found.push(unreadable(name));
+            }
+            Err(error) => return Err(failed(&error)),
+        }
     }
     Ok(found)
-}
-
-/// Takes a snapshot: a checkpoint of each range, uploaded, then the manifest that names them all.
-pub(super) async fn create(
-    engine: &Engine,
-    snapshots: &Snapshots,
-    config: &Config,
-) -> Result<Snapshot, Problem> {
-    let clock = actors::clock::wall();
-    let began_ms = clock();
-    let last = snapshots.list().await.map_err(|error| failed(&error))?.last().copied().unwrap_or(0);
-    let mut ranges = Vec::new();
-    for target in engine.ranges() {
-        let to = config.storage.dir.join("checkpoint").join(target.range.to_string());
-        // What an interrupted attempt has left.
-        drop(tokio::fs::remove_dir_all(&to).await);
-        let checkpoint = engine.checkpoint(target.range, to.clone()).await;
-        let checkpoint = checkpoint.map_err(|error| super::missing(&error))?;
-        let Some(checkpoint) = checkpoint else { continue };
-        let files = snapshots.upload(&to, engine.incarnation()).await;
-        let files = files.map_err(|error| failed(&error))?;
-        drop(tokio::fs::remove_dir_all(&to).await);
-        ranges.push(RangeEntry { files, ..entry(engine, &checkpoint) });
-    }
-    let manifest = Manifest {
-        format: FORMAT,
-        min_reader: FORMAT,
-        name: last + 1,
-        cluster: config.names.cluster.clone(),
-        created_ms: began_ms,
-        ranges,
-    };
-    snapshots.create(&manifest).await.map_err(|error| failed(&error))?;
-    let took_ms = clock().saturating_sub(began_ms);
-    Ok(shown(&manifest, took_ms, 0))
-}
-
-fn entry(engine: &Engine, checkpoint: &Checkpoint) -> RangeEntry {
-    let keys = checkpoint.identity.keys;
-    let counts = checkpoint.ledger.iter();
-    let ledger: Vec<u64> = counts.map(|counts| counts.consumed).collect();
-    RangeEntry {
-        range: checkpoint.identity.id.0,
-        start: keys.start(),
-        end: keys.end(),
-        epoch: checkpoint.identity.epoch.get(),
-        journal: format!("journal/{}/{}", engine.node(), checkpoint.place.incarnation.0),
-        slot: checkpoint.place.slot.0,
-        sequence: checkpoint.sequence.0,
-        positions: checkpoint.positions.iter().map(|position| position.offset.0).collect(),
-        ledger: ledger.into(),
-        files: Vec::new(),
-    }
 }
 
 pub(super) async fn verify(snapshots: &Snapshots, name: &str) -> Result<Verdict, Problem> {
@@ -87,7 +38,21 @@ pub(super) async fn verify(snapshots: &Snapshots, name: &str) -> Result<Verdict,
     Ok(Verdict { snapshot, faults })
 }
 
-fn shown(manifest: &Manifest, took_ms: u64, new_bytes: u64) -> Snapshot {
+/// A snapshot whose manifest cannot be read: that it is there is all that is known.
+fn unreadable(name: u64) -> Snapshot {
+    Snapshot {
+        name: name.to_string(),
+        created_ms: 0,
+        took_ms: 0,
+        bytes: 0,
+        new_bytes: 0,
+        ranges: 0,
+        state: SnapshotState::Failed,
+        verified: false,
+    }
+}
+
+pub(in crate::assembly) fn shown(manifest: &Manifest, took_ms: u64, new_bytes: u64) -> Snapshot {
     Snapshot {
         name: manifest.name.to_string(),
         created_ms: manifest.created_ms,
@@ -106,7 +71,7 @@ fn unknown(name: &str) -> Problem {
         .remedy("throughline snapshot list")
 }
 
-fn failed(error: &SnapshotError) -> Problem {
+pub(in crate::assembly) fn failed(error: &SnapshotError) -> Problem {
     let why = actors::causes::one_line(error);
     Problem::new(Code::Unhealthy, "the snapshots could not be used", why)
         .remedy("see that the object store is reachable and has space")

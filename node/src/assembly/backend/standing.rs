@@ -71,6 +71,7 @@ pub(super) fn cluster(backend: &EngineBackend, reports: &[Report]) -> Cluster {
     let ledger = ledger(backend.engine.partitions(), reports);
     let lag_ms = as_of(reports, now_ms()).lag_ms;
     let mut reasons: Vec<String> = shown.trouble.into_iter().collect();
+    reasons.extend(backend.upkeep.shown().trouble);
     if lag_ms > LAG_MS {
         reasons.push(format!("results are {} s behind", lag_ms / 1_000));
     }
@@ -192,6 +193,7 @@ pub(super) fn pulse(backend: &EngineBackend, reports: &[Report]) -> Pulse {
         memory_bytes: resident_bytes(),
         memory_limit_bytes: memory::bytes(&backend.config),
         held: held(reports),
+        upkeep: backend.upkeep.shown(),
     }
 }
 

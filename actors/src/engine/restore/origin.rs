@@ -1,0 +1,283 @@
+//! Where a range's state comes from: its local store; else the newest snapshot that can be used; else the
+//! journals from their beginning. In doubt from nowhere: a state with a gap is never served (I10).
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use proto::types::{Incarnation, RangeId, Slot};
+use tracing::{info, warn};
+
+use super::super::{Holding, Past, Setup, Stores};
+use super::RestoreError;
+use crate::machine::block::Place;
+use crate::machine::reach::{Stretch, first_missing, is_in};
+use crate::machine::restore::Standing;
+use crate::snapshot::{Manifest, SnapshotError, Snapshots};
+use crate::store::{Store, StoreError};
+
+/// What a range's state was restored from, before the journals' tail.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Origin {
+    /// The local store.
+    Local,
+    /// The snapshot of that name.
+    Snapshot(u64),
+    /// Nothing: the journals have all.
+    Journal,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("the local state"),
+            Self::Snapshot(name) => write!(f, "snapshot {name}"),
+            Self::Journal => f.write_str("the journal"),
+        }
+    }
+}
+
+/// A range whose store is open.
+#[derive(Debug)]
+pub(in crate::engine) struct Opened {
+    pub(in crate::engine) store: Box<dyn Store>,
+    pub(in crate::engine) standing: Standing,
+    pub(in crate::engine) origin: Origin,
+}
+
+/// Which slots each journal has, ascending.
+pub(in crate::engine) type Listed = BTreeMap<Incarnation, Vec<Slot>>;
+
+/// All that ranges can be restored from.
+pub(super) struct Shelf<'a> {
+    stores: &'a dyn Stores,
+    snapshots: &'a Snapshots,
+    slots: &'a Listed,
+    /// The snapshots, newest first.
+    manifests: Vec<(u64, Result<Manifest, String>)>,
+    /// What was tried before and turned out not to be what a range writes.
+    doubted: &'a BTreeSet<(RangeId, Origin)>,
+}
+
+/// What the journals of all `holdings` have.
+pub(super) async fn list(holdings: &[Holding]) -> Result<Listed, RestoreError> {
+    let mut slots = Listed::new();
+    for past in holdings.iter().flat_map(|holding| &holding.past) {
+        if let Entry::Vacant(vacant) = slots.entry(past.incarnation) {
+            vacant.insert(past.journal.slots().await?);
+        }
+    }
+    Ok(slots)
+}
+
+pub(in crate::engine) fn stretches<'a>(holding: &Holding, slots: &'a Listed) -> Vec<Stretch<'a>> {
+    let stretch = |past: &Past| Stretch {
+        incarnation: past.incarnation,
+        from: past.from,
+        to: past.to,
+        there: slots.get(&past.incarnation).map_or(&[], Vec::as_slice),
+    };
+    holding.past.iter().map(stretch).collect()
+}
+
+impl<'a> Shelf<'a> {
+    pub(super) async fn of(
+        setup: &'a Setup,
+        slots: &'a Listed,
+        doubted: &'a BTreeSet<(RangeId, Origin)>,
+    ) -> Result<Self, RestoreError> {
+        let mut manifests = Vec::new();
+        for name in setup.snapshots.list().await?.into_iter().rev() {
+            manifests.push((name, judged(setup.snapshots.inspect(name).await)?));
+        }
+        let (stores, snapshots) = (&*setup.stores, &setup.snapshots);
+        Ok(Self { stores, snapshots, slots, manifests, doubted })
+    }
+
+    /// Opens the range's store, in the nearest state from which the journals reach to its last commit.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError::Nowhere`] where there is none.
+    pub(super) async fn open(&self, holding: &Holding) -> Result<Opened, RestoreError> {
+        let past = stretches(holding, self.slots);
+        let mut refused = Vec::new();
+        match self.local(holding, &past)? {
+            Ok(opened) => return Ok(opened),
+            Err(why) => refused.push(why),
+        }
+        for (name, manifest) in &self.manifests {
+            match self.snapshot(holding, &past, (*name, manifest)).await? {
+                Ok(opened) => {
+                    let why = refused.join("; ");
+                    info!(range = %holding.id, snapshot = name, why, "range restored from a snapshot");
+                    return Ok(opened);
+                }
+                Err(why) => {
+                    warn!(range = %holding.id, snapshot = name, why, "snapshot cannot be used");
+                    refused.push(format!("snapshot {name}: {why}"));
+                }
+            }
+        }
+        self.journal(holding, &past, refused)
+    }
+
+    fn is_doubted(&self, range: RangeId, origin: Origin) -> bool {
+        self.doubted.contains(&(range, origin))
+    }
+
+    /// The local store, or why not.
+    fn local(
+        &self,
+        holding: &Holding,
+        past: &[Stretch<'_>],
+    ) -> Result<Result<Opened, String>, RestoreError> {
+        let range = holding.id;
+        if self.is_doubted(range, Origin::Local) {
+            return Ok(Err("the local state holds what no range has written".to_owned()));
+        }
+        let opened = self.stores.open(range);
+        let (store, found) = match opened.and_then(|it| Ok((Standing::of(range, &*it)?, it))) {
+            Ok((found, store)) => (store, found),
+            Err(error @ StoreError::Corrupted { .. }) => {
+                warn!(%range, %error, "the local state is thrown away");
+                return Ok(Err(error.to_string()));
+            }
+            Err(error @ (StoreError::Full { .. } | StoreError::Failed { .. })) => {
+                return Err(error.into());
+            }
+        };
+        let origin = Origin::Local;
+        let Some(standing) = found else {
+            if past.is_empty() {
+                return Ok(Ok(Opened { store, standing: Standing::nowhere(range), origin }));
+            }
+            return Ok(Err("there is no local state".to_owned()));
+        };
+        if let Err(why) = stands(standing.place(), past) {
+            warn!(%range, why, "the local state is thrown away");
+            return Ok(Err(format!("the local state {why}")));
+        }
+        Ok(Ok(Opened { store, standing, origin }))
+    }
+
+    /// The range out of that snapshot, or why not.
+    async fn snapshot(
+        &self,
+        holding: &Holding,
+        past: &[Stretch<'_>],
+        (name, manifest): (u64, &Result<Manifest, String>),
+    ) -> Result<Result<Opened, String>, RestoreError> {
+        let (range, origin) = (holding.id, Origin::Snapshot(name));
+        if self.is_doubted(range, origin) {
+            return Ok(Err("it holds what no range has written".to_owned()));
+        }
+        let manifest = manifest.as_ref().map_err(Clone::clone);
+        let place = match manifest.and_then(|manifest| usable(manifest, holding, past)) {
+            Ok(place) => place,
+            Err(why) => return Ok(Err(why)),
+        };
+        if let Err(why) = fetch(self.snapshots, self.stores, name, range).await? {
+            return Ok(Err(why));
+        }
+        adopt(self.stores, range, place)
+            .map(|it| it.map(|(store, standing)| Opened { store, standing, origin }))
+    }
+
+    /// An empty store, where the journals have all that the range has ever committed.
+    fn journal(
+        &self,
+        holding: &Holding,
+        past: &[Stretch<'_>],
+        mut refused: Vec<String>,
+    ) -> Result<Opened, RestoreError> {
+        let (range, origin) = (holding.id, Origin::Journal);
+        let standing = Standing::nowhere(range);
+        if let Some((of, at)) = first_missing(past, standing.needed_from()) {
+            refused.push(format!("the journals alone: slot {at} of life {of} is gone"));
+            let refused = refused.join("; ");
+            return Err(RestoreError::Nowhere { range, refused });
+        }
+        self.stores.destroy(range)?;
+        let why = refused.join("; ");
+        warn!(%range, why, "range restored from the journal's beginning");
+        Ok(Opened { store: self.stores.open(range)?, standing, origin })
+    }
+}
+
+/// Whether a state at `place` is of this past, and the journals have all that it lacks; if not, why not.
+fn stands(place: Place, past: &[Stretch<'_>]) -> Result<(), String> {
+    let (of, at) = (place.incarnation, place.slot);
+    if !is_in(past, (of, at)) {
+        return Err(format!("is of another past (slot {at} of life {of})"));
+    }
+    match first_missing(past, place.needed_from()) {
+        None => Ok(()),
+        Some((of, at)) => Err(format!("needs slot {at} of life {of}, which is gone")),
+    }
+}
+
+/// Where a restore out of the snapshot would put the range, if that can be exact; if not, why not.
+pub(in crate::engine) fn usable(
+    manifest: &Manifest,
+    holding: &Holding,
+    past: &[Stretch<'_>],
+) -> Result<Place, String> {
+    let entry = manifest.range(holding.id.0).ok_or("it does not hold the range")?;
+    if (entry.start, entry.end) != (holding.keys.start(), holding.keys.end()) {
+        return Err("it holds other keys under the range's number".to_owned());
+    }
+    let place = entry.place().ok_or("it does not say where in the journals it stands")?;
+    stands(place, past).map_err(|why| format!("it {why}"))?;
+    Ok(place)
+}
+
+/// Copies the range's files out of the snapshot, verified; says why not where they do not verify.
+pub(super) async fn fetch(
+    snapshots: &Snapshots,
+    stores: &dyn Stores,
+    name: u64,
+    range: RangeId,
+) -> Result<Result<(), String>, RestoreError> {
+    let folder = stores.folder(range);
+    // What an interrupted attempt has left.
+    snapshots.discard(&folder).await?;
+    Ok(judged(snapshots.restore(name, range, &folder).await)?.map(drop))
+}
+
+/// Makes what was fetched the range's store.
+#[expect(clippy::type_complexity, reason = "an outcome, and why not, and what failed")]
+pub(super) fn adopt(
+    stores: &dyn Stores,
+    range: RangeId,
+    place: Place,
+) -> Result<Result<(Box<dyn Store>, Standing), String>, RestoreError> {
+    let adopted = stores.adopt(range);
+    match adopted.and_then(|store| Ok((Standing::of(range, &*store)?, store))) {
+        Ok((Some(standing), store)) if standing.place() == place => Ok(Ok((store, standing))),
+        Ok(_) => Ok(Err("its files stand elsewhere in the journals than it says".to_owned())),
+        Err(error @ StoreError::Corrupted { .. }) => Ok(Err(error.to_string())),
+        Err(error @ (StoreError::Full { .. } | StoreError::Failed { .. })) => Err(error.into()),
+    }
+}
+
+/// What is wrong with a snapshot speaks against that snapshot; a disk or a store that fails, against none.
+pub(in crate::engine) fn judged<T>(
+    answer: Result<T, SnapshotError>,
+) -> Result<Result<T, String>, SnapshotError> {
+    match answer {
+        Ok(it) => Ok(Ok(it)),
+        Err(error @ (SnapshotError::Files { .. } | SnapshotError::Store { .. })) => Err(error),
+        Err(
+            error @ (SnapshotError::Unknown { .. }
+            | SnapshotError::Taken { .. }
+            | SnapshotError::Newest { .. }
+            | SnapshotError::NoRange { .. }
+            | SnapshotError::Newer { .. }
+            | SnapshotError::Corrupted { .. }
+            | SnapshotError::Damaged { .. }
+            | SnapshotError::Incomplete { .. }
+            | SnapshotError::Clash { .. }),
+        ) => Ok(Err(error.to_string())),
+    }
+}

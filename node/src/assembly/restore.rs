@@ -1,0 +1,105 @@
+//! A snapshot is put back by hand, on a node that does not run.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use actors::engine::{Holding, Past, Wanted, put_back};
+use actors::journal::local::open_objects;
+use actors::journal::log::ObjectLogs;
+use actors::lock::DirLock;
+use actors::snapshot::Snapshots;
+use actors::store::rocks::Limits;
+use anyhow::Context as _;
+use coordinator::control_log::ControlLog;
+use coordinator::machine::member::Member;
+use coordinator::machine::table::{Range, Span};
+use proto::log::{Log, LogError};
+use proto::types::{RangeId, Slot};
+
+use super::durable::{LocalStores, journal_prefix};
+use super::telemetry;
+use crate::cli::{RestoreArguments, Restored};
+use crate::config::Config;
+use crate::problem::{Code, Problem};
+
+/// Replaces the local state by a snapshot's; the journals and the control log stay as they are.
+pub(super) async fn restore(
+    config: &Config,
+    arguments: &RestoreArguments,
+) -> anyhow::Result<Restored> {
+    telemetry::begin(&config.log, true)?;
+    let name = arguments.name.as_deref().map(number).transpose()?;
+    let objects_dir = &config.storage.objects;
+    if !objects_dir.exists() {
+        return Err(nothing(objects_dir, "it does not exist").into());
+    }
+    let lock = DirLock::acquire(&config.storage.dir)?;
+    let objects =
+        open_objects(objects_dir).with_context(|| format!("open {}", objects_dir.display()))?;
+    let snapshots = Snapshots::new(Arc::clone(&objects));
+    let names = snapshots.list().await?;
+    match name {
+        Some(name) if !names.contains(&name) => return Err(unknown(&name.to_string()).into()),
+        None if names.is_empty() => return Err(nothing(objects_dir, "it has no snapshot").into()),
+        Some(_) | None => {}
+    }
+    let holdings = holdings(&ObjectLogs::new(objects)).await?;
+    if holdings.is_empty() {
+        return Err(nothing(objects_dir, "no node has run on it").into());
+    }
+    let stores = LocalStores::new(config.storage.dir.join("state"), Limits::default())?;
+    let wanted = Wanted { name, is_rehearsal: arguments.dry_run };
+    let put = put_back(&snapshots, &stores, &holdings, wanted).await?;
+    drop(lock);
+    Ok(Restored {
+        name: put.name.to_string(),
+        created_ms: put.created_ms,
+        ranges: u32::try_from(put.ranges).unwrap_or(u32::MAX),
+        bytes: put.bytes,
+        tail_slots: put.tail_slots as u64,
+        passed_over: put.refused,
+    })
+}
+
+/// Every range, with its past up to the last slot there is: also of a life that nobody has fenced yet.
+async fn holdings(logs: &ObjectLogs) -> anyhow::Result<Vec<Holding>> {
+    let control = ControlLog::open(logs.log("control")).await?;
+    let mut holdings = Vec::new();
+    for (id, range) in control.table().ranges() {
+        holdings.push(holding(logs, id, range).await?);
+    }
+    Ok(holdings)
+}
+
+async fn holding(logs: &ObjectLogs, id: RangeId, range: &Range) -> Result<Holding, LogError> {
+    let journal = |member: &Member| logs.log(&journal_prefix(&member.node, member.incarnation));
+    let ended = |span: &Span| Past {
+        incarnation: span.member.incarnation,
+        journal: journal(&span.member),
+        from: span.from,
+        to: span.to,
+    };
+    let mut past: Vec<Past> = range.lineage.iter().map(ended).collect();
+    if let Some(owner) = range.owner() {
+        let journal: Arc<dyn Log> = journal(owner);
+        let to = journal.slots().await?.last().copied().unwrap_or_default().next();
+        past.push(Past { incarnation: owner.incarnation, journal, from: Slot(1), to });
+    }
+    Ok(Holding { id, keys: range.keys, epoch: range.epoch, past })
+}
+
+fn number(name: &str) -> Result<u64, Problem> {
+    name.strip_prefix("snapshots/").unwrap_or(name).parse().map_err(|_| unknown(name))
+}
+
+fn unknown(name: &str) -> Problem {
+    let what = format!("there is no snapshot {name}");
+    Problem::new(Code::SnapshotNotFound, what, "no manifest has that name")
+        .remedy("leave the name out to restore the newest that can be")
+}
+
+fn nothing(objects: &Path, why: &str) -> Problem {
+    let what = format!("there is nothing to restore in {}", objects.display());
+    Problem::new(Code::SnapshotNotFound, what, why)
+        .remedy("see that storage.objects in the cluster file is where the node kept its objects")
+}

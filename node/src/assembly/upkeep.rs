@@ -1,0 +1,138 @@
+//! What a node does as time passes: it takes snapshots, and lets go what they make superfluous.
+
+mod take;
+
+use std::sync::Arc;
+
+use actors::engine::{Engine, Tidied, Tidying};
+use actors::machine::trim::Keep;
+use actors::snapshot::Snapshots;
+use anyhow::ensure;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::durable::ClusterView;
+use crate::api::backend::{Snapshot, Upkeep as Shown};
+use crate::config::Config;
+use crate::problem::{Code, Problem};
+
+/// Takes snapshots of a running engine, one at a time, and tidies up behind them.
+pub(super) struct Upkeep {
+    engine: Arc<Engine>,
+    snapshots: Snapshots,
+    cluster: ClusterView,
+    config: Config,
+    turn: tokio::sync::Mutex<()>,
+    shown: Mutex<Shown>,
+}
+
+impl Upkeep {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        snapshots: Snapshots,
+        cluster: ClusterView,
+        config: Config,
+    ) -> Self {
+        let (turn, shown) = (tokio::sync::Mutex::default(), Mutex::default());
+        Self { engine, snapshots, cluster, config, turn, shown }
+    }
+
+    pub(super) const fn snapshots(&self) -> &Snapshots {
+        &self.snapshots
+    }
+
+    /// How the snapshots of this life of the node went.
+    pub(super) fn shown(&self) -> Shown {
+        self.shown.lock().clone()
+    }
+
+    /// Takes a snapshot as soon as no other is being taken.
+    pub(super) async fn create(&self) -> Result<Snapshot, Problem> {
+        let _turn = self.turn.lock().await;
+        let taken = take::snapshot(&self.engine, &self.snapshots, &self.config).await;
+        let mut shown = self.shown.lock();
+        match &taken {
+            Ok(taken) => {
+                shown.newest = Some((taken.snapshot.name.clone(), taken.snapshot.new_bytes));
+                shown.took_ms = Some(taken.snapshot.took_ms);
+                shown.held_ms = Some(taken.held_ms);
+                shown.trouble = None;
+            }
+            Err(problem) if problem.code == Code::CatchingUp => {}
+            Err(problem) => {
+                shown.failures += 1;
+                shown.trouble = Some(format!("no snapshot could be taken: {problem}"));
+            }
+        }
+        taken.map(|taken| taken.snapshot)
+    }
+
+    /// Takes snapshots for as long as the node runs. What fails is told, and tried again the next time.
+    pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let work = async {
+            let mut committed = 0;
+            loop {
+                tokio::time::sleep(self.config.snapshots.every).await;
+                let commits = self.engine.shown().commits;
+                // Nothing new, nothing to keep; and who was idle for a night has not lost its snapshots.
+                if commits != committed && self.round().await {
+                    committed = commits;
+                }
+            }
+        };
+        tokio::select! {
+            () = work => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    /// A snapshot, and what goes behind it. Whether there is a new snapshot.
+    async fn round(&self) -> bool {
+        let is_taken = match self.create().await {
+            Ok(snapshot) => {
+                let (name, took_ms) = (&snapshot.name, snapshot.took_ms);
+                let held_ms = self.shown().held_ms;
+                info!(name, took_ms, held_ms, new_bytes = snapshot.new_bytes, "snapshot taken");
+                true
+            }
+            Err(problem) if problem.code == Code::CatchingUp => return false,
+            Err(problem) => {
+                warn!(%problem, "no snapshot could be taken, trying again");
+                false
+            }
+        };
+        // Also where none was taken: a disk that is full needs it most.
+        match self.tidy().await {
+            Ok(Tidied { snapshots, slots, files }) => {
+                self.shown.lock().trimmed_slots += slots as u64;
+                info!(snapshots, slots, files, "what no snapshot needs has gone");
+            }
+            Err(error) => {
+                let error = format!("{error:#}");
+                warn!(error, "what no snapshot needs stays, trying again");
+                let mut shown = self.shown.lock();
+                shown.failures += 1;
+                shown.trouble.get_or_insert(format!("what no snapshot needs stays: {error}"));
+            }
+        }
+        is_taken
+    }
+
+    async fn tidy(&self) -> anyhow::Result<Tidied> {
+        let _turn = self.turn.lock().await;
+        // What is deleted afterwards rests on snapshots that are there now. Whoever takes over later finds them.
+        ensure!(self.cluster.is_alive().await?, "another process has taken over");
+        let keep = self.config.join.keep_results;
+        let age_ms = u64::try_from(keep.age.as_millis()).unwrap_or(u64::MAX);
+        let tidying = Tidying {
+            snapshots: &self.snapshots,
+            keep: usize::from(self.config.snapshots.keep),
+            keep_results: Keep { age_ms, bytes: keep.size },
+            incarnation: self.engine.incarnation(),
+            holdings: self.engine.holdings(),
+            journal: &|incarnation| self.cluster.journal(incarnation),
+        };
+        Ok(tidying.tidy(actors::clock::wall()()).await?)
+    }
+}

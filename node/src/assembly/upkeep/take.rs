@@ -1,0 +1,96 @@
+//! One snapshot: a checkpoint of each range, uploaded, then the manifest that names them all.
+
+use std::collections::BTreeSet;
+
+use actors::engine::Engine;
+use actors::range::Checkpoint;
+use actors::snapshot::{FORMAT, Manifest, RangeEntry, Snapshots};
+use proto::types::{Incarnation, RangeId};
+
+use super::super::backend::{missing, saved};
+use super::super::durable::journal_prefix;
+use crate::api::backend::Snapshot;
+use crate::config::Config;
+use crate::problem::{Code, Problem};
+
+/// A snapshot that was taken.
+pub(super) struct Taken {
+    pub(super) snapshot: Snapshot,
+    /// The longest that one range wrote its checkpoint, and did nothing else.
+    pub(super) held_ms: u64,
+}
+
+/// Takes a snapshot. Each range stands at a commit of its own: its tail of the journal begins there.
+pub(super) async fn snapshot(
+    engine: &Engine,
+    snapshots: &Snapshots,
+    config: &Config,
+) -> Result<Taken, Problem> {
+    let clock = actors::clock::wall();
+    let began_ms = clock();
+    let names = snapshots.list().await.map_err(|error| saved::failed(&error))?;
+    let last = names.last().copied().unwrap_or(0);
+    let (mut ranges, mut held_ms) = (Vec::new(), 0);
+    for target in engine.ranges() {
+        let to = config.storage.dir.join("checkpoint").join(target.range.to_string());
+        // What an interrupted attempt has left.
+        drop(tokio::fs::remove_dir_all(&to).await);
+        let asked_ms = clock();
+        let checkpoint = engine.checkpoint(target.range, to.clone()).await;
+        let checkpoint = checkpoint.map_err(|error| missing(&error))?;
+        let checkpoint = checkpoint.ok_or_else(|| early(target.range))?;
+        held_ms = held_ms.max(clock().saturating_sub(asked_ms));
+        let files = snapshots.upload(&to, engine.incarnation()).await;
+        let files = files.map_err(|error| saved::failed(&error))?;
+        drop(tokio::fs::remove_dir_all(&to).await);
+        ranges.push(RangeEntry { files, ..entry(engine, &checkpoint) });
+    }
+    let manifest = Manifest {
+        format: FORMAT,
+        min_reader: FORMAT,
+        name: last + 1,
+        cluster: config.names.cluster.clone(),
+        created_ms: began_ms,
+        ranges,
+    };
+    let new_bytes = new_bytes(snapshots, last, &manifest).await;
+    snapshots.create(&manifest).await.map_err(|error| saved::failed(&error))?;
+    let took_ms = clock().saturating_sub(began_ms);
+    Ok(Taken { snapshot: saved::shown(&manifest, took_ms, new_bytes), held_ms })
+}
+
+/// A snapshot without one of the ranges would not do.
+fn early(range: RangeId) -> Problem {
+    let why = format!("range {range} has not committed anything yet");
+    Problem::new(Code::CatchingUp, "it is too early for a snapshot", why)
+        .remedy("wait until the node has read something, then: throughline snapshot create")
+}
+
+/// Bytes of the files that the snapshot before does not name.
+async fn new_bytes(snapshots: &Snapshots, before: u64, manifest: &Manifest) -> u64 {
+    let before = snapshots.inspect(before).await.ok();
+    let known: BTreeSet<&str> =
+        before.iter().flat_map(Manifest::files).map(|it| it.object.as_str()).collect();
+    let new = manifest.files().filter(|file| !known.contains(file.object.as_str()));
+    new.map(|file| file.bytes).sum()
+}
+
+fn entry(engine: &Engine, checkpoint: &Checkpoint) -> RangeEntry {
+    let (identity, head, place) = (checkpoint.identity, &checkpoint.head, checkpoint.place);
+    let journal = |of: Incarnation| journal_prefix(engine.node(), of);
+    let ledger: Vec<u64> = head.ledger.iter().map(|counts| counts.consumed).collect();
+    RangeEntry {
+        range: identity.id.0,
+        start: identity.keys.start(),
+        end: identity.keys.end(),
+        epoch: head.epoch.get(),
+        journal: journal(place.incarnation),
+        slot: place.slot.0,
+        outbox_journal: journal(place.outbox_incarnation),
+        outbox_slot: place.outbox_slot.0,
+        sequence: head.sequence.0,
+        positions: head.positions.iter().map(|position| position.offset.0).collect(),
+        ledger: ledger.into(),
+        files: Vec::new(),
+    }
+}
