@@ -41,6 +41,9 @@ pub fn put_string(json: &mut Vec<u8>, text: &[u8]) {
         match text.get(end) {
             None => break,
             Some(&byte @ (b'"' | b'\\')) => json.extend_from_slice(&[b'\\', byte]),
+            Some(b'\n') => json.extend_from_slice(b"\\n"),
+            Some(b'\r') => json.extend_from_slice(b"\\r"),
+            Some(b'\t') => json.extend_from_slice(b"\\t"),
             Some(&byte) => {
                 json.extend_from_slice(b"\\u00");
                 json.push(HEX[usize::from(byte >> 4)]);
