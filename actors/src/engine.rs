@@ -5,6 +5,7 @@ mod links;
 mod query;
 mod restore;
 mod start;
+mod stop;
 mod supervisor;
 mod tidy;
 

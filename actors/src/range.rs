@@ -132,6 +132,37 @@ struct Fixed {
 pub struct Range;
 
 impl State {
+    fn take(&mut self, message: Message) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::Batch(batch, reader) => self.supply.put(batch, reader),
+            Message::CaughtUp(partition, at, wall) => {
+                self.machine.caught_up(partition, at, wall, &*self.store)?;
+            }
+            Message::Decided(key, outcome) => self.machine.decided(key, *outcome),
+            Message::Close(wall_ms, committer) => {
+                let range = self.machine.identity().id;
+                committer.cast(committer::Message::Closed(range, self.close(wall_ms)))?;
+            }
+            Message::Committed(slot) => self.committed(slot)?,
+            Message::Acknowledged(sequence) => self.machine.acknowledged(sequence),
+            Message::Ending => self.machine.hurry_figures(),
+            Message::Find(key, reply) => {
+                let found = self.machine.find(key, &*self.store)?;
+                engine::answer(reply, found);
+            }
+            Message::Report(reply) => engine::answer(reply, self.report()),
+            Message::Checkpoint(to, reply) => {
+                engine::answer(reply, self.checkpoint(&to).map_err(|error| error.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is something to decide about, or a batch that there is room for.
+    fn has_work(&self) -> bool {
+        self.machine.has_activations() || self.supply.has_next(&self.machine)
+    }
+
     /// Applies the batches that wait, as far as there is room, and spawns what there is to decide.
     async fn go_on(&mut self, myself: &ActorRef<Message>) -> Result<(), ActorProcessingErr> {
         self.spawn_decisions(myself).await?;
@@ -262,39 +293,8 @@ impl Actor for Range {
         message: Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        match message {
-            Message::Batch(batch, reader) => {
-                state.supply.put(batch, reader);
-                state.go_on(&myself).await?;
-            }
-            Message::CaughtUp(partition, at, wall) => {
-                state.machine.caught_up(partition, at, wall, &*state.store)?;
-                state.go_on(&myself).await?;
-            }
-            Message::Decided(key, outcome) => {
-                state.machine.decided(key, *outcome);
-                state.go_on(&myself).await?;
-            }
-            Message::Close(wall_ms, committer) => {
-                let range = state.machine.identity().id;
-                committer.cast(committer::Message::Closed(range, state.close(wall_ms)))?;
-                state.go_on(&myself).await?;
-            }
-            Message::Committed(slot) => {
-                state.committed(slot)?;
-                state.go_on(&myself).await?;
-            }
-            Message::Acknowledged(sequence) => state.machine.acknowledged(sequence),
-            Message::Ending => state.machine.hurry_figures(),
-            Message::Find(key, reply) => {
-                let found = state.machine.find(key, &*state.store)?;
-                engine::answer(reply, found);
-            }
-            Message::Report(reply) => engine::answer(reply, state.report()),
-            Message::Checkpoint(to, reply) => {
-                engine::answer(reply, state.checkpoint(&to).map_err(|error| error.to_string()));
-            }
-        }
-        Ok(())
+        state.take(message)?;
+        // A future that spawns is large, and each message would copy it: few messages have anything to spawn.
+        if state.has_work() { Box::pin(state.go_on(&myself)).await } else { Ok(()) }
     }
 }

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
 use proto::types::{Incarnation, NodeId, RangeId, Slot, SourcePartition};
 use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
 use tokio::sync::watch;
-use tracing::info;
 
 use super::aggregators::Aggregators;
 use super::links::{Links, Shared, Shown};
@@ -34,10 +32,10 @@ pub struct Engine {
     pub(super) partitions: Vec<SourcePartition>,
     pub(super) ranges: Vec<Target>,
     pub(super) links: Shared,
-    readers: Vec<ActorRef<reader::Message>>,
-    committer: ActorRef<committer::Message>,
-    publisher: ActorRef<publisher::Message>,
-    supervisor: ActorRef<Never>,
+    pub(super) readers: Vec<ActorRef<reader::Message>>,
+    pub(super) committer: ActorRef<committer::Message>,
+    pub(super) publisher: ActorRef<publisher::Message>,
+    pub(super) supervisor: ActorRef<Never>,
     failure: watch::Receiver<Option<String>>,
 }
 
@@ -120,46 +118,6 @@ impl Engine {
         let mut failure = self.failure.clone();
         let failed = failure.wait_for(Option::is_some).await.map(|it| it.clone());
         failed.ok().flatten().unwrap_or_else(|| "the engine has ended".to_owned())
-    }
-
-    /// Stops reading, lets what is under way be committed and delivered for `patience` at most, and ends.
-    /// What is not delivered by then is delivered after the next start.
-    pub async fn stop(&self, patience: Duration) {
-        let ended = Some(patience);
-        join_all(self.readers.iter().map(|it| it.stop_and_wait(None, ended))).await;
-        drop(tokio::time::timeout(patience, self.come_to_rest()).await);
-        // Each is gone before the process ends: a store that is closed by the process's end may abort it.
-        drop(self.committer.stop_and_wait(None, ended).await);
-        join_all(self.ranges.iter().map(|it| it.actor.stop_and_wait(None, ended))).await;
-        drop(self.publisher.drain_and_wait(ended).await);
-        for (_, aggregator) in self.links.aggregators().all() {
-            // The figures of the last second are pushed.
-            drop(aggregator.cast(crate::aggregator::Message::Tick));
-            drop(aggregator.drain_and_wait(ended).await);
-        }
-        self.supervisor.stop(None);
-        info!("engine stopped");
-    }
-}
-
-impl Engine {
-    /// Waits until what was read is committed and delivered, with whole figures, and that is committed too:
-    /// what is not known to be acknowledged is delivered again.
-    async fn come_to_rest(&self) {
-        const STEP: Duration = Duration::from_millis(50);
-        for range in &self.ranges {
-            drop(range.actor.cast(range::Message::Ending));
-        }
-        // What is under way (a decision, a batch) shows nowhere; it takes far less than this.
-        tokio::time::sleep(STEP * 4).await;
-        loop {
-            let reports = self.reports().await.unwrap_or_default();
-            let is_settled = reports.iter().all(|report| report.status.is_settled);
-            if is_settled && self.links.shown().outbox_bytes == 0 {
-                return;
-            }
-            tokio::time::sleep(STEP).await;
-        }
     }
 }
 

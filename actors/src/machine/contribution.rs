@@ -34,6 +34,7 @@ pub struct Share {
 impl Contributions {
     /// Begins a scenario; the values of so many dimensions follow, in order.
     pub fn begin(&mut self, share: &Share, dimensions: usize) {
+        self.packed.reserve(64);
         put_varint(&mut self.packed, u64::from(share.scenario));
         put_varint(&mut self.packed, zigzag(share.start.0));
         put_varint(&mut self.packed, share.duration_ms);

@@ -1,5 +1,6 @@
 //! The durable mailboxes of open transactions: which legs have come, where from, and their bytes.
 
+use bytes::Bytes;
 use proto::types::{Leg, RecordTime, Version};
 
 use super::codec::{Malformed, Reader, put_varint};
@@ -82,7 +83,7 @@ pub struct Mailbox {
     pub said: Said,
     /// The record time of the earliest leg: the deadline counts from here.
     pub first: RecordTime,
-    bytes: Vec<u8>,
+    bytes: Bytes,
 }
 
 /// What a leg means to a mailbox that may have it already.
@@ -112,21 +113,24 @@ impl Mailbox {
 
     /// Takes a leg in, in the place of one of its kind if there is one.
     pub fn put(&mut self, leg: Leg, envelope: &Envelope<'_>) {
+        let old = std::mem::take(&mut self.bytes);
+        // Most mailboxes see no other leg before they give up their bytes: no room is kept for it.
+        let mut bytes = Vec::with_capacity(old.len() + envelope.size());
         if self.legs.has(leg) {
-            let old = std::mem::take(&mut self.bytes);
             envelopes(&old)
                 .filter(|it| it.kind != Kind::Leg(leg))
-                .for_each(|it| it.put(&mut self.bytes));
+                .for_each(|it| it.put(&mut bytes));
+        } else {
+            bytes.extend_from_slice(&old);
         }
+        envelope.put(&mut bytes);
+        self.bytes = bytes.into_boxed_slice().into();
         self.first = if self.legs.is_empty() {
             envelope.record_time
         } else {
             self.first.min(envelope.record_time)
         };
         self.legs = self.legs.with(leg);
-        // Most mailboxes see no other leg before they give up their bytes: no room is kept for it.
-        self.bytes.reserve_exact(envelope.size());
-        envelope.put(&mut self.bytes);
     }
 
     /// The leg of that kind, if it has come.
@@ -152,19 +156,19 @@ impl Mailbox {
     /// Bytes of memory that the legs take.
     #[must_use]
     pub const fn room(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.len()
     }
 
     /// The bytes of the legs that the next result is based on: once the clock has decided, what comes
-    /// later is for the result after that.
+    /// later is for the result after that. Shared where that is all of them.
     #[must_use]
-    pub fn evidence(&self) -> Vec<u8> {
+    pub fn evidence(&self) -> Bytes {
         match self.said {
             Said::Due { legs } if legs != self.legs => {
                 let mut bytes = Vec::with_capacity(self.bytes.len());
                 let due = |it: &Envelope<'_>| matches!(it.kind, Kind::Leg(leg) if legs.has(leg));
                 self.envelopes().filter(due).for_each(|it| it.put(&mut bytes));
-                bytes
+                bytes.into()
             }
             Said::Nothing | Said::Due { .. } | Said::Incomplete { .. } => self.bytes.clone(),
         }

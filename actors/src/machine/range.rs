@@ -22,7 +22,6 @@ mod output;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use proto::types::{
     Epoch, KeyRange, Offset, PartitionIndex, RangeId, RecordTime, Sequence, TransactionKey,
 };
@@ -211,6 +210,12 @@ impl Range {
         self.expire(store)
     }
 
+    /// Whether there is something to decide about.
+    #[must_use]
+    pub fn has_activations(&self) -> bool {
+        !self.activations.is_empty()
+    }
+
     /// What there is to decide about since the last call.
     pub fn take_activations(&mut self) -> Vec<Activation> {
         std::mem::take(&mut self.activations)
@@ -232,7 +237,7 @@ impl Range {
     fn activate(&mut self, key: TransactionKey) {
         let Some(held) = self.boxes.held(key) else { return };
         held.deciding = boxes::Deciding::Under;
-        let legs = Bytes::from(held.mailbox.evidence());
+        let legs = held.mailbox.evidence();
         let corrects = held.said_version();
         self.activations.push(Activation { key, legs, corrects });
         self.boxes.count_decision();

@@ -104,7 +104,7 @@ pub fn decide(activation: &Activation, rules: &Rules) -> Decision {
         version,
         legs: joined.legs,
         id: Bytes::copy_from_slice(joined.bodies.id()),
-        payload: joined.payload(rules, state, version).into(),
+        payload: joined.payload(rules, state, version).into_boxed_slice().into(),
         contributions,
     }
 }
@@ -153,7 +153,7 @@ impl Joined<'_> {
     }
 
     fn payload(&self, rules: &Rules, state: State, version: Version) -> Vec<u8> {
-        let mut json = Vec::with_capacity(640);
+        let mut json = Vec::with_capacity(1_024);
         json.extend_from_slice(b"{\"transactionId\":");
         put_string(&mut json, self.bodies.id());
         put_number(&mut json, "start", self.start().0);

@@ -30,9 +30,14 @@ impl Supply {
 
     /// The next batch, if the range has room for it.
     pub(super) fn next(&mut self, range: &Range) -> Option<(Batch, ActorRef<reader::Message>)> {
-        let has_room = range.deciding() < MAX_DECIDING
+        if self.has_next(range) { self.waiting.pop_front() } else { None }
+    }
+
+    /// Whether a batch waits that the range has room for.
+    pub(super) fn has_next(&self, range: &Range) -> bool {
+        !self.waiting.is_empty()
+            && range.deciding() < MAX_DECIDING
             && range.pending_bytes() < MAX_PENDING_BYTES
-            && !range.awaits_commit();
-        if has_room { self.waiting.pop_front() } else { None }
+            && !range.awaits_commit()
     }
 }

@@ -13,7 +13,7 @@ impl Block {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let payloads: usize =
-            self.rows.iter().map(|row| row.payload.len() + row.key.len() + 16).sum();
+            self.rows.iter().map(|row| row.payload.len() + row.key.len() + 32).sum();
         let mut out = Vec::with_capacity(1024 + payloads + self.puts.len() * 512);
         put_varint(&mut out, u64::from(self.range.0));
         self.head.put(&mut out);

@@ -63,7 +63,8 @@ impl Output {
 
     pub(super) fn take_rows(&mut self) -> Vec<Row> {
         self.bytes = 0;
-        std::mem::take(&mut self.rows)
+        let next = Vec::with_capacity(self.rows.len());
+        std::mem::replace(&mut self.rows, next)
     }
 
     /// Bytes of the rows that wait, about.
