@@ -35,11 +35,16 @@ use crate::source::Source;
 use crate::source::decode::Decoder;
 use crate::store::{Store, StoreError};
 
-/// Slots of a journal that hold a range's past.
+/// One life of a node: whose journal it is. The lives of one node are in their order.
+pub type Life = (Incarnation, NodeId);
+
+/// A stretch of a journal that holds a part of a range's past.
 #[derive(Clone, Debug)]
 pub struct Past {
-    /// Whose journal it is.
-    pub incarnation: Incarnation,
+    /// The owner, whose journal it is.
+    pub life: Life,
+    /// The epoch under which it owned the range.
+    pub epoch: Epoch,
     /// The journal.
     pub journal: Arc<dyn Log>,
     /// The first slot.
@@ -57,7 +62,7 @@ pub struct Holding {
     pub keys: KeyRange,
     /// The epoch under which the node owns it.
     pub epoch: Epoch,
-    /// Where its past is, oldest first.
+    /// Where its past is, oldest first: by rising epochs, whosever journals it is in.
     pub past: Vec<Past>,
 }
 

@@ -8,9 +8,7 @@ use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
-use proto::types::{
-    Incarnation, Offset, PartitionIndex, RecordTime, Sequence, Slot, TransactionKey,
-};
+use proto::types::{Offset, PartitionIndex, RecordTime, Sequence, Slot, TransactionKey};
 
 use crate::journal::object::Packed;
 use crate::machine::block::{Block, Head, Place};
@@ -94,8 +92,6 @@ pub struct Arguments {
     pub store: Box<dyn Store>,
     /// Where the store stands; the outbox begins there too where nothing is waiting.
     pub place: Place,
-    /// The incarnation whose journal this range commits to.
-    pub incarnation: Incarnation,
     /// The rules that its transactions decide by.
     pub rules: Arc<Rules>,
     /// Takes what is committed.
@@ -121,7 +117,6 @@ pub struct State {
 /// What does not change.
 #[derive(Debug)]
 struct Fixed {
-    incarnation: Incarnation,
     rules: Arc<Rules>,
     publisher: ActorRef<publisher::Message>,
     links: Arc<engine::Links>,
@@ -213,7 +208,7 @@ impl State {
     /// I5: only here, when the commit is durable, does anything leave the range.
     fn committed(&mut self, slot: Slot) -> Result<(), ActorProcessingErr> {
         let Some(mut block) = self.closed.take() else { return Ok(()) };
-        let at = (self.arguments.incarnation, slot);
+        let at = (block.head.epoch, slot);
         self.place = self.outbox.committed(at, &block.head, !block.rows.is_empty());
         self.store.apply(&block.changes(&self.place))?;
         self.arguments.links.committed(&block)?;
@@ -261,7 +256,7 @@ impl Actor for Range {
         it: Arguments,
     ) -> Result<State, ActorProcessingErr> {
         let (rules, publisher, links) = (it.rules, it.publisher, it.links);
-        let arguments = Fixed { incarnation: it.incarnation, rules, publisher, links };
+        let arguments = Fixed { rules, publisher, links };
         let (machine, store, place) = (it.machine, it.store, it.place);
         let (supply, outbox) = (Supply::default(), it.outbox);
         Ok(State { machine, store, place, closed: None, supply, outbox, arguments })

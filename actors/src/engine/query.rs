@@ -1,7 +1,6 @@
 //! What an engine answers: a transaction, the ranges' reports, cells of indicators.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -133,13 +132,15 @@ impl Engine {
         commit: u32,
         id: &[u8],
     ) -> Result<Option<Row>, QueryError> {
-        let mut journals: BTreeMap<_, Arc<dyn Log>> = BTreeMap::new();
-        journals.insert(self.incarnation, Arc::clone(&self.journal));
-        for past in self.holdings.iter().filter(|it| it.id == range).flat_map(|it| &it.past) {
-            journals.insert(past.incarnation, Arc::clone(&past.journal));
-        }
-        for journal in journals.into_values().rev() {
-            if let Some(row) = search(&*journal, range, commit, id).await? {
+        let past = self.holdings.iter().filter(|it| it.id == range).flat_map(|it| &it.past);
+        let mut searched = BTreeSet::new();
+        for (life, journal) in
+            past.map(|past| (&past.life, &past.journal)).chain([(&self.life, &self.journal)]).rev()
+        {
+            if !searched.insert(life) {
+                continue;
+            }
+            if let Some(row) = search(&**journal, range, commit, id).await? {
                 return Ok(Some(row));
             }
         }

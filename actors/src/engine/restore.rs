@@ -5,14 +5,14 @@ pub(super) mod put_back;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proto::log::LogError;
-use proto::types::{Incarnation, PartitionIndex, RangeId, RecordTime, Slot};
+use proto::types::{PartitionIndex, RangeId, RecordTime, Slot};
 use tracing::{info, warn};
 
-use super::{Holding, Setup};
+use super::{Holding, Life, Past, Setup};
 use crate::causes::one_line;
 use crate::journal::object::{ObjectError, Sealed};
 use crate::machine::block::{Place, References, Wanted};
@@ -20,6 +20,7 @@ use crate::machine::codec::Reader;
 use crate::machine::envelope::take_record;
 use crate::machine::outbox::Outbox;
 use crate::machine::range::{Identity, LoadError, Range, Restored};
+use crate::machine::reach::turns;
 use crate::machine::restore::{Gap, Replayed};
 use crate::reader::Router;
 use crate::sink::Row;
@@ -51,12 +52,13 @@ pub enum RestoreError {
     Log(#[from] LogError),
     /// I11: an object of the journal is refused.
     #[error(
-        "journal {incarnation}, slot {slot}: {source}; nothing was changed. Put the object back from a copy, or \
-         restore a snapshot that stands behind it: throughline snapshot restore"
+        "journal {}/{}, slot {slot}: {source}; nothing was changed. Put the object back from a copy, or \
+         restore a snapshot that stands behind it: throughline snapshot restore",
+        life.1, life.0.0
     )]
     Object {
         /// Whose journal.
-        incarnation: Incarnation,
+        life: Life,
         /// Which slot.
         slot: Slot,
         /// What is wrong with it.
@@ -200,19 +202,27 @@ async fn bring_back(
 }
 
 /// Applies what the journals have beyond each store, and collects the rows that were not acknowledged.
+///
+/// Where all ranges have had the same owners, each object is read once.
 async fn replay(setup: &Setup, listed: &Listed, opened: &mut [Opened]) -> Result<(), RestoreError> {
-    let mut journals = BTreeMap::new();
-    for past in setup.holdings.iter().flat_map(|holding| &holding.past) {
-        journals.entry(past.incarnation).or_insert_with(|| Arc::clone(&past.journal));
-    }
+    let holdings = &setup.holdings;
+    let lives = |holding: &Holding| holding.past.iter().map(|past| past.life.clone()).collect();
     let (mut objects, mut blocks) = (0u64, 0u64);
-    for (incarnation, journal) in journals {
-        for &slot in listed.get(&incarnation).into_iter().flatten() {
-            if !is_needed(setup, opened, incarnation, slot) {
+    for turn in turns(&holdings.iter().map(lives).collect::<Vec<_>>()) {
+        let stretch = |(range, stretch): (usize, usize)| (range, &holdings[range].past[stretch]);
+        let turn: Vec<(usize, &Past)> = turn.into_iter().map(stretch).collect();
+        let Some(&(_, Past { life, journal, .. })) = turn.first() else { continue };
+        for &slot in listed.get(life).into_iter().flatten() {
+            let mut here = turn.clone();
+            here.retain(|(range, past)| {
+                let is_in = past.from <= slot && slot < past.to;
+                is_in && opened[*range].standing.needs((past.epoch, slot))
+            });
+            if here.is_empty() {
                 continue;
             }
             let Some(object) = journal.read(slot).await? else { continue };
-            let at = |source| RestoreError::Object { incarnation, slot, source };
+            let at = |source| RestoreError::Object { life: life.clone(), slot, source };
             let sealed = match Sealed::open(object) {
                 Ok(sealed) => sealed,
                 // The fence that ended this journal, or the claim of a slot.
@@ -220,26 +230,20 @@ async fn replay(setup: &Setup, listed: &Listed, opened: &mut [Opened]) -> Result
                 Err(error) => return Err(at(error)),
             };
             objects += 1;
-            for (holding, one) in setup.holdings.iter().zip(&mut *opened) {
-                let Some(block) = sealed.block(holding.id).map_err(at)? else { continue };
-                let changes = one.standing.follow((incarnation, slot), block)?;
+            for (range, past) in here {
+                let (id, one) = (holdings[range].id, &mut opened[range]);
+                let block = sealed.block(id).map_err(at)?;
+                // I1: what was committed under another epoch is of another stretch.
+                let Some(block) = block.filter(|it| it.head.epoch == past.epoch) else { continue };
+                let changes = one.standing.follow((past.epoch, slot), block)?;
                 let applied = one.store.apply(&changes);
-                applied.map_err(|it| rotten(holding.id, one.origin, LoadError::Store(it)))?;
+                applied.map_err(|it| rotten(id, one.origin, LoadError::Store(it)))?;
                 blocks += 1;
             }
         }
     }
     info!(objects, blocks, "journals replayed");
     Ok(())
-}
-
-fn is_needed(setup: &Setup, opened: &[Opened], incarnation: Incarnation, slot: Slot) -> bool {
-    setup.holdings.iter().zip(opened).any(|(holding, one)| {
-        let is_past = |past: &super::Past| {
-            past.incarnation == incarnation && slot >= past.from && slot < past.to
-        };
-        one.standing.needs(incarnation, slot) && holding.past.iter().any(is_past)
-    })
 }
 
 /// Reads the legs again that are kept by reference.

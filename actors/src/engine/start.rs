@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::types::{Incarnation, NodeId, RangeId, Slot, SourcePartition};
+use proto::types::{Epoch, Incarnation, NodeId, RangeId, Slot, SourcePartition};
 use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
 use tokio::sync::watch;
 
@@ -12,7 +12,7 @@ use super::aggregators::Aggregators;
 use super::links::{Links, Shared, Shown};
 use super::restore::{Ready, RestoreError, restore};
 use super::supervisor::{Never, Supervisor};
-use super::{Holding, Setup};
+use super::{Holding, Life, Setup};
 use crate::clock::Clock;
 use crate::committer::{self, Committer};
 use crate::machine::positions::Position;
@@ -26,8 +26,7 @@ use crate::source::Source;
 #[derive(Debug)]
 pub struct Engine {
     pub(super) holdings: Vec<Holding>,
-    pub(super) incarnation: Incarnation,
-    pub(super) node: NodeId,
+    pub(super) life: Life,
     pub(super) journal: Arc<dyn proto::log::Log>,
     pub(super) partitions: Vec<SourcePartition>,
     pub(super) ranges: Vec<Target>,
@@ -92,13 +91,27 @@ impl Engine {
     /// The node's name.
     #[must_use]
     pub const fn node(&self) -> &NodeId {
-        &self.node
+        &self.life.1
     }
 
     /// This life of the node.
     #[must_use]
     pub const fn incarnation(&self) -> Incarnation {
-        self.incarnation
+        self.life.0
+    }
+
+    /// This life of the node.
+    #[must_use]
+    pub const fn life(&self) -> &Life {
+        &self.life
+    }
+
+    /// Whose journal has a range's commits of that epoch; `None` where the range was of nobody then.
+    #[must_use]
+    pub fn owner(&self, range: RangeId, epoch: Epoch) -> Option<&Life> {
+        let holding = self.holdings.iter().find(|it| it.id == range)?;
+        let past = holding.past.iter().find(|past| past.epoch == epoch);
+        past.map(|past| &past.life).or_else(|| (holding.epoch == epoch).then_some(&self.life))
     }
 
     /// What the node owns, and where its past is.
@@ -152,8 +165,7 @@ impl Started {
         let (links, supervisor, failure) = (self.links, self.supervisor, self.failure);
         Ok(Engine {
             holdings,
-            incarnation,
-            node,
+            life: (incarnation, node),
             journal,
             partitions,
             ranges,
@@ -179,7 +191,6 @@ impl Started {
                 machine: one.range,
                 store: one.store,
                 place: one.place,
-                incarnation: self.setup.incarnation,
                 rules: Arc::clone(&self.setup.rules),
                 publisher: publisher.clone(),
                 links: Arc::clone(&self.links),

@@ -1,16 +1,16 @@
 //! What is not needed any more goes: snapshots beyond those that are kept, and the journals behind these.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proto::log::{Log as _, LogError};
-use proto::types::{Incarnation, RangeId, Slot};
+use proto::types::Slot;
 use tracing::warn;
 
 use super::restore::origin::{Listed, judged, stretches, usable};
-use super::{Holding, Past};
+use super::{Holding, Life, Past};
 use crate::journal::log::ObjectLog;
-use crate::machine::trim::{Keep, Stored, Taken, deletable, needed_from, trimmable};
-use crate::snapshot::{SnapshotError, Snapshots};
+use crate::machine::trim::{Keep, Needs, Stored, Taken, deletable, needed, trimmable};
+use crate::snapshot::{Manifest, SnapshotError, Snapshots};
 
 /// A file that no snapshot names goes only when it is older: it may be of one that is being taken.
 const UPLOADING_MS: u64 = 60_000;
@@ -25,11 +25,11 @@ pub struct Tidying<'a> {
     /// How much is kept to look results up.
     pub keep_results: Keep,
     /// This life of the node.
-    pub incarnation: Incarnation,
+    pub life: Life,
     /// What it owns, and where the past of that is.
     pub holdings: &'a [Holding],
-    /// The journal of each of the node's lives.
-    pub journal: &'a (dyn Fn(Incarnation) -> ObjectLog + Send + Sync),
+    /// The journal of each life of each node.
+    pub journal: &'a (dyn Fn(&Life) -> ObjectLog + Send + Sync),
 }
 
 /// What went.
@@ -56,7 +56,7 @@ pub enum TidyError {
 
 impl std::fmt::Debug for Tidying<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tidying").field("incarnation", &self.incarnation).finish_non_exhaustive()
+        f.debug_struct("Tidying").field("life", &self.life).finish_non_exhaustive()
     }
 }
 
@@ -80,15 +80,14 @@ impl Tidying<'_> {
     }
 
     /// What all journals have that the ranges' past is in, this life's among them.
-    async fn stored(&self) -> Result<BTreeMap<Incarnation, Vec<Stored>>, TidyError> {
+    async fn stored(&self) -> Result<BTreeMap<Life, Vec<Stored<Life>>>, TidyError> {
         let past = self.holdings.iter().flat_map(|holding| &holding.past);
-        let mut lives: Vec<_> = past.map(|past| past.incarnation).collect();
-        lives.push(self.incarnation);
-        lives.sort_unstable();
-        lives.dedup();
+        let mut lives: BTreeSet<Life> = past.map(|past| past.life.clone()).collect();
+        lives.insert(self.life.clone());
         let mut stored = BTreeMap::new();
         for life in lives {
-            stored.insert(life, (self.journal)(life).stored(life).await?);
+            let slots = (self.journal)(&life).stored(&life).await?;
+            stored.insert(life, slots);
         }
         Ok(stored)
     }
@@ -97,22 +96,17 @@ impl Tidying<'_> {
     /// nothing: it neither displaces another nor holds the journals back.
     async fn taken(
         &self,
-        stored: &BTreeMap<Incarnation, Vec<Stored>>,
-    ) -> Result<Vec<Taken>, TidyError> {
-        let ats = |slots: &Vec<Stored>| slots.iter().map(|it| it.at.1).collect();
-        let listed: Listed = stored.iter().map(|(&life, slots)| (life, ats(slots))).collect();
+        stored: &BTreeMap<Life, Vec<Stored<Life>>>,
+    ) -> Result<Vec<Taken<Life>>, TidyError> {
+        let ats = |slots: &Vec<Stored<Life>>| slots.iter().map(|it| it.at.1).collect();
+        let listed: Listed =
+            stored.iter().map(|(life, slots)| (life.clone(), ats(slots))).collect();
         let holdings: Vec<Holding> =
             self.holdings.iter().map(|holding| self.with_this_life(holding, &listed)).collect();
         let mut taken = Vec::new();
         for name in self.snapshots.list().await? {
             let manifest = judged(self.snapshots.check(name).await)?;
-            let needs = manifest.and_then(|manifest| {
-                let need = |holding: &Holding| {
-                    let past = stretches(holding, &listed);
-                    Ok((holding.id, usable(&manifest, holding, &past)?.needed_from()))
-                };
-                holdings.iter().map(need).collect::<Result<BTreeMap<RangeId, _>, String>>()
-            });
+            let needs = manifest.and_then(|manifest| needs(&manifest, &holdings, &listed));
             let needs =
                 needs.inspect_err(|why| warn!(snapshot = name, why, "snapshot is unusable"));
             taken.push(Taken { name, needs: needs.ok() });
@@ -121,29 +115,49 @@ impl Tidying<'_> {
     }
 
     fn with_this_life(&self, holding: &Holding, listed: &Listed) -> Holding {
-        let incarnation = self.incarnation;
-        let last = listed.get(&incarnation).and_then(|slots| slots.last().copied());
-        let journal = std::sync::Arc::new((self.journal)(incarnation));
-        let (from, to) = (Slot(1), last.unwrap_or_default().next());
         let mut holding = holding.clone();
-        holding.past.push(Past { incarnation, journal, from, to });
+        let before = holding.past.iter().rev().find(|past| past.life == self.life);
+        let from = before.map_or(Slot(1), |past| past.to);
+        let last = listed.get(&self.life).and_then(|slots| slots.last().copied());
+        let to = last.unwrap_or_default().next();
+        let journal = std::sync::Arc::new((self.journal)(&self.life));
+        let (life, epoch) = (self.life.clone(), holding.epoch);
+        holding.past.push(Past { life, epoch, journal, from, to });
         holding
     }
 
     async fn trim(
         &self,
-        stored: &BTreeMap<Incarnation, Vec<Stored>>,
-        kept: &[Taken],
+        stored: &BTreeMap<Life, Vec<Stored<Life>>>,
+        kept: &[Taken<Life>],
         now_ms: u64,
     ) -> Result<usize, TidyError> {
-        let ranges: Vec<RangeId> = self.holdings.iter().map(|holding| holding.id).collect();
-        let Some(needed_from) = needed_from(kept, &ranges) else { return Ok(0) };
-        let all: Vec<Stored> = stored.values().flatten().copied().collect();
-        let gone = trimmable(&all, needed_from, self.keep_results, now_ms);
+        let Some(needed) = needed(kept) else { return Ok(0) };
+        let all: Vec<_> = stored.values().flatten().cloned().collect();
+        let gone = trimmable(&all, &needed, self.keep_results, now_ms);
         // Oldest first: what is left has no hole, wherever this ends.
-        for &(life, slot) in &gone {
-            (self.journal)(life).trim(slot).await?;
+        for (life, slot) in &gone {
+            (self.journal)(life).trim(*slot).await?;
         }
         Ok(gone.len())
     }
+}
+
+/// What a restore of every range from the snapshot reads of each journal; why not, where one cannot be restored.
+fn needs(
+    manifest: &Manifest,
+    holdings: &[Holding],
+    listed: &Listed,
+) -> Result<Needs<Life>, String> {
+    let mut needs = Needs::new();
+    for holding in holdings {
+        let past = stretches(holding, listed);
+        let from = usable(manifest, holding, &past)?.needed_from();
+        for (stretch, past) in past.iter().zip(&holding.past) {
+            let Some(slot) = stretch.needed_from(from) else { continue };
+            let first = needs.entry(past.life.clone()).or_insert(slot);
+            *first = slot.min(*first);
+        }
+    }
+    Ok(needs)
 }

@@ -9,7 +9,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 use proto::log::{Answer, Created, Log, LogError};
-use proto::types::{Incarnation, Slot};
+use proto::types::Slot;
 
 use crate::machine::trim::Stored;
 
@@ -70,21 +70,22 @@ impl ObjectLog {
         Self { objects, prefix: Path::from(prefix) }
     }
 
-    /// Every slot of this log, the journal of `incarnation`, ascending, with what the store says of it.
+    /// Every slot of this log, which goes by `journal`, ascending, with what the store says of it.
     ///
     /// # Errors
     ///
     /// What the store said.
-    pub async fn stored(&self, incarnation: Incarnation) -> Result<Vec<Stored>, LogError> {
+    pub async fn stored<J: Clone + Ord>(&self, journal: &J) -> Result<Vec<Stored<J>>, LogError> {
         let listed = self.objects.list(Some(&self.prefix));
         let found = listed.try_filter_map(async |meta| {
             let created_ms = u64::try_from(meta.last_modified.timestamp_millis()).unwrap_or(0);
             let slot = self.slot(&meta.location);
-            Ok(slot.map(|slot| Stored { at: (incarnation, slot), bytes: meta.size, created_ms }))
+            let at = |slot| (journal.clone(), slot);
+            Ok(slot.map(|slot| Stored { at: at(slot), bytes: meta.size, created_ms }))
         });
-        let mut stored: Vec<Stored> =
+        let mut stored: Vec<Stored<J>> =
             found.try_collect().await.map_err(|error| failed("list", &self.prefix, error))?;
-        stored.sort_unstable_by_key(|it| it.at);
+        stored.sort_unstable_by(|it, other| it.at.cmp(&other.at));
         Ok(stored)
     }
 
@@ -131,7 +132,7 @@ impl Log for ObjectLog {
 
     fn slots(&self) -> Answer<'_, Vec<Slot>> {
         Box::pin(async move {
-            let stored = self.stored(Incarnation::default()).await?;
+            let stored = self.stored(&()).await?;
             Ok(stored.into_iter().map(|it| it.at.1).collect())
         })
     }

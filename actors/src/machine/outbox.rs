@@ -2,41 +2,37 @@
 
 use std::collections::VecDeque;
 
-use proto::types::{Incarnation, Sequence, Slot};
+use proto::types::Sequence;
 
 use super::block::{Head, Place};
+use super::reach::At;
 
 /// The slots with rows that wait for acknowledgement, oldest first, each with its last sequence.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Outbox {
-    slots: VecDeque<(Incarnation, Slot, Sequence)>,
+    slots: VecDeque<(At, Sequence)>,
 }
 
 impl Outbox {
     /// Notes a durable commit, and gives the place at which it leaves its range.
-    pub fn committed(
-        &mut self,
-        (incarnation, slot): (Incarnation, Slot),
-        head: &Head,
-        has_rows: bool,
-    ) -> Place {
-        self.note((incarnation, slot), head.sequence, has_rows);
+    pub fn committed(&mut self, at: At, head: &Head, has_rows: bool) -> Place {
+        self.note(at, head.sequence, has_rows);
         self.acknowledged(head.acknowledged);
-        let (outbox_incarnation, outbox_slot) =
-            self.slots.front().map_or((incarnation, slot.next()), |&(of, at, _)| (of, at));
-        Place { incarnation, slot, outbox_incarnation, outbox_slot }
+        let (epoch, slot) = at;
+        let outbox = self.slots.front().map_or((epoch, slot.next()), |&(at, _)| at);
+        Place { at, outbox }
     }
 
     /// Notes a commit that the range's store has already.
-    pub fn note(&mut self, (of, at): (Incarnation, Slot), last: Sequence, has_rows: bool) {
+    pub fn note(&mut self, at: At, last: Sequence, has_rows: bool) {
         if has_rows {
-            self.slots.push_back((of, at, last));
+            self.slots.push_back((at, last));
         }
     }
 
     /// The sink has every row up to `sequence`.
     pub fn acknowledged(&mut self, sequence: Sequence) {
-        while self.slots.front().is_some_and(|&(_, _, last)| last <= sequence) {
+        while self.slots.front().is_some_and(|&(_, last)| last <= sequence) {
             self.slots.pop_front();
         }
     }
@@ -44,9 +40,11 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
+    use proto::types::{Epoch, Slot};
+
     use super::*;
 
-    const LIFE: Incarnation = Incarnation(1);
+    const EPOCH: Epoch = Epoch::new(1);
 
     fn head(sequence: u64, acknowledged: u64) -> Head {
         let (sequence, acknowledged) = (Sequence(sequence), Sequence(acknowledged));
@@ -55,8 +53,8 @@ mod tests {
 
     fn check(outbox: &mut Outbox, slot: u64, (sequence, acknowledged): (u64, u64), from: u64) {
         let place =
-            outbox.committed((LIFE, Slot(slot)), &head(sequence, acknowledged), sequence > 0);
-        assert_eq!((place.slot, place.outbox_slot), (Slot(slot), Slot(from)));
+            outbox.committed((EPOCH, Slot(slot)), &head(sequence, acknowledged), sequence > 0);
+        assert_eq!((place.at, place.outbox), ((EPOCH, Slot(slot)), (EPOCH, Slot(from))));
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! Whether the journals reach back far enough: from where a range stands to its last commit, without a gap.
 
-use proto::types::{Incarnation, Slot};
+use std::cmp::Ordering;
 
-/// A slot of one of a node's lives. What came later is greater.
-pub type At = (Incarnation, Slot);
+use proto::types::{Epoch, Slot};
+
+/// A place in a range's past: under which of its epochs, in which slot of that owner's journal. What came later
+/// is greater, also where the range went to another node and came back: epochs only rise (I1).
+pub type At = (Epoch, Slot);
 
 /// A stretch of a journal that holds a part of a range's past, and which of its slots are there.
 #[derive(Clone, Copy, Debug)]
 pub struct Stretch<'a> {
-    /// Whose journal it is.
-    pub incarnation: Incarnation,
+    /// The epoch under which its owner had the range.
+    pub epoch: Epoch,
     /// The first slot.
     pub from: Slot,
     /// One past the last.
@@ -20,7 +23,7 @@ pub struct Stretch<'a> {
 
 /// The first slot from `from` on that a range's past has lost; `None` where all of it is there.
 ///
-/// I10: a life writes slot n + 1 only after slot n, so what is not there has been there. Commit numbers
+/// I10: an owner writes slot n + 1 only after slot n, so what is not there has been there. Commit numbers
 /// alone would not tell: after the last commit that is left, nothing follows that could show a gap.
 #[must_use]
 pub fn first_missing(past: &[Stretch<'_>], from: At) -> Option<At> {
@@ -29,18 +32,41 @@ pub fn first_missing(past: &[Stretch<'_>], from: At) -> Option<At> {
 
 /// Whether `at` lies in the past that `stretches` make up: what claims another place is of another past.
 #[must_use]
-pub fn is_in(past: &[Stretch<'_>], (incarnation, slot): At) -> bool {
-    let holds = |it: &Stretch<'_>| it.incarnation == incarnation && it.from <= slot && slot < it.to;
+pub fn is_in(past: &[Stretch<'_>], (epoch, slot): At) -> bool {
+    let holds = |it: &Stretch<'_>| it.epoch == epoch && it.from <= slot && slot < it.to;
     past.iter().any(holds)
 }
 
+/// The turns in which journals are read so that each range goes through its past in order, and ranges go
+/// through a journal together as far as they can. `pasts` has each range's journals, oldest first; a turn has
+/// the ranges that take part in it, each with the place of the stretch that is its.
+#[must_use]
+pub fn turns<J: PartialEq>(pasts: &[Vec<J>]) -> Vec<Vec<(usize, usize)>> {
+    let mut next = vec![0; pasts.len()];
+    let mut turns = Vec::new();
+    let front = |next: &[usize], range: usize| pasts[range].get(next[range]);
+    while let Some(journal) = (0..pasts.len()).find_map(|range| front(&next, range)) {
+        let here = (0..pasts.len()).filter(|&range| front(&next, range) == Some(journal));
+        let turn: Vec<_> = here.map(|range| (range, next[range])).collect();
+        turn.iter().for_each(|&(range, _)| next[range] += 1);
+        turns.push(turn);
+    }
+    turns
+}
+
 impl Stretch<'_> {
-    fn first_missing(&self, (incarnation, slot): At) -> Option<At> {
-        let first = match self.incarnation.cmp(&incarnation) {
-            std::cmp::Ordering::Less => return None,
-            std::cmp::Ordering::Equal => self.from.max(slot),
-            std::cmp::Ordering::Greater => self.from,
-        };
+    /// The first slot of it that a restore reads which begins at `from`; `None` where it begins behind.
+    #[must_use]
+    pub fn needed_from(&self, (epoch, slot): At) -> Option<Slot> {
+        match self.epoch.cmp(&epoch) {
+            Ordering::Less => None,
+            Ordering::Equal => Some(self.from.max(slot)).filter(|it| *it < self.to),
+            Ordering::Greater => Some(self.from),
+        }
+    }
+
+    fn first_missing(&self, from: At) -> Option<At> {
+        let first = self.needed_from(from)?;
         let begin = self.there.partition_point(|it| *it < first);
         let end = self.there.partition_point(|it| *it < self.to);
         let there = &self.there[begin.min(end)..end];
@@ -51,29 +77,65 @@ impl Stretch<'_> {
             }
             wanted = wanted.next();
         }
-        (wanted < self.to).then_some((self.incarnation, wanted))
+        (wanted < self.to).then_some((self.epoch, wanted))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[test]
+    fn ranges_with_the_same_owners_are_read_together() {
+        let pasts = vec![vec!["a", "b"]; 3];
+        let together = |stretch| (0..3).map(|range| (range, stretch)).collect::<Vec<_>>();
+        assert_eq!(turns(&pasts), [together(0), together(1)]);
+        assert!(turns::<u8>(&[]).is_empty());
+    }
+
+    #[test]
+    fn ranges_that_changed_places_each_keep_their_order() {
+        let pasts = vec![vec!["a", "b"], vec!["b", "a"], vec!["a", "b", "a"]];
+        let expected = [vec![(0, 0), (2, 0)], vec![(0, 1), (1, 0), (2, 1)], vec![(1, 1), (2, 2)]];
+        assert_eq!(turns(&pasts), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn each_stretch_has_one_turn_in_order_and_a_turn_has_one_journal(
+            pasts in vec(vec(0..4_u8, 0..6), 0..6),
+        ) {
+            let turns = turns(&pasts);
+            for (range, past) in pasts.iter().enumerate() {
+                let of = turns.iter().flatten().filter(|(it, _)| *it == range);
+                prop_assert!(of.map(|(_, stretch)| *stretch).eq(0..past.len()));
+            }
+            for turn in turns {
+                prop_assert!(turn.windows(2).all(|pair| pair[0].0 < pair[1].0));
+                let journal = |&(range, stretch): &(usize, usize)| pasts[range][stretch];
+                prop_assert!(turn.iter().all(|it| journal(it) == journal(&turn[0])));
+            }
+        }
+    }
 
     fn slots(numbers: impl IntoIterator<Item = u64>) -> Vec<Slot> {
         numbers.into_iter().map(Slot).collect()
     }
 
-    /// Life 2 from slot 1 to 10, life 5 from slot 4 to 8; what is missing from `from` on.
+    /// Under epoch 2 slots 1 to 10, under epoch 5 slots 4 to 8; what is missing from `from` on.
     #[track_caller]
     fn check(there: [&[Slot]; 2], from: (u64, u64), expected: Option<(u64, u64)>) {
-        let stretch = |life, from, to, there| Stretch {
-            incarnation: Incarnation(life),
+        let stretch = |epoch, from, to, there| Stretch {
+            epoch: Epoch::new(epoch),
             from: Slot(from),
             to: Slot(to),
             there,
         };
         let past = [stretch(2, 1, 10, there[0]), stretch(5, 4, 8, there[1])];
-        let at = |(life, slot): (u64, u64)| (Incarnation(life), Slot(slot));
+        let at = |(epoch, slot): (u64, u64)| (Epoch::new(epoch), Slot(slot));
         assert_eq!(first_missing(&past, at(from)), expected.map(at), "from {from:?}");
     }
 
@@ -112,11 +174,12 @@ mod tests {
     #[test]
     fn a_place_is_in_the_past_only_within_a_stretch() {
         let there = slots(1..=10);
-        let (incarnation, from, to) = (Incarnation(2), Slot(3), Slot(10));
-        let past = [Stretch { incarnation, from, to, there: &there }];
-        for (life, slot, expected) in [(2, 3, true), (2, 9, true), (2, 2, false), (2, 10, false)] {
-            assert_eq!(is_in(&past, (Incarnation(life), Slot(slot))), expected, "{life} {slot}");
+        let (epoch, from, to) = (Epoch::new(2), Slot(3), Slot(10));
+        let past = [Stretch { epoch, from, to, there: &there }];
+        for (epoch, slot, expected) in [(2, 3, true), (2, 9, true), (2, 2, false), (2, 10, false)] {
+            let at = (Epoch::new(epoch), Slot(slot));
+            assert_eq!(is_in(&past, at), expected, "{at:?}");
         }
-        assert!(!is_in(&past, (Incarnation(1), Slot(5))));
+        assert!(!is_in(&past, (Epoch::new(1), Slot(5))));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The shell opens stores and reads journals; here stands what it has to read and what it means.
 
-use proto::types::{Incarnation, RangeId, Sequence, Slot};
+use proto::types::{RangeId, Sequence};
 
 use super::block::{Block, Head, Place};
 use super::codec::{Malformed, Reader};
@@ -96,8 +96,8 @@ impl Standing {
 
     /// Whether that slot may hold something beyond the store, or rows that may not be acknowledged.
     #[must_use]
-    pub fn needs(&self, incarnation: Incarnation, slot: Slot) -> bool {
-        (incarnation, slot) >= self.needed_from()
+    pub fn needs(&self, at: At) -> bool {
+        at >= self.needed_from()
     }
 
     /// Takes the range's next commit that the journals have; answers with what it changes in the store,
@@ -106,11 +106,7 @@ impl Standing {
     /// # Errors
     ///
     /// [`Gap`], where commits are missing.
-    pub fn follow(
-        &mut self,
-        at: (Incarnation, Slot),
-        mut block: Block,
-    ) -> Result<Vec<Change>, Gap> {
+    pub fn follow(&mut self, at: At, mut block: Block) -> Result<Vec<Change>, Gap> {
         let (have, found) = (self.commit, block.head.commit);
         let rows = std::mem::take(&mut block.rows);
         let mut changes = Vec::new();
@@ -140,7 +136,7 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
-    use proto::types::{Epoch, Version};
+    use proto::types::{Epoch, Slot, Version};
 
     use super::*;
     use crate::machine::block::{Cleared, Figures, References};
@@ -148,7 +144,7 @@ mod tests {
     use crate::store::memory::MemoryStore;
 
     const RANGE: RangeId = RangeId(3);
-    const LIFE: Incarnation = Incarnation(1);
+    const EPOCH: Epoch = Epoch::new(1);
 
     /// Commit `commit` brings row `commit`.
     fn block(commit: u64, acknowledged: u64) -> Block {
@@ -176,7 +172,7 @@ mod tests {
         let mut standing = Standing::nowhere(RANGE);
         for commit in 1..=commits {
             let block = block(commit, acknowledged.min(commit - 1));
-            store.apply(&standing.follow((LIFE, Slot(commit)), block).unwrap()).unwrap();
+            store.apply(&standing.follow((EPOCH, Slot(commit)), block).unwrap()).unwrap();
         }
         store
     }
@@ -185,37 +181,37 @@ mod tests {
     fn what_is_beyond_the_store_is_applied_and_what_it_has_is_not() {
         let mut store = store(3, 0);
         let mut standing = Standing::of(RANGE, &store).unwrap().unwrap();
-        assert!(standing.follow((LIFE, Slot(3)), block(3, 0)).unwrap().is_empty());
-        store.apply(&standing.follow((LIFE, Slot(4)), block(4, 0)).unwrap()).unwrap();
+        assert!(standing.follow((EPOCH, Slot(3)), block(3, 0)).unwrap().is_empty());
+        store.apply(&standing.follow((EPOCH, Slot(4)), block(4, 0)).unwrap()).unwrap();
         assert_eq!(Standing::of(RANGE, &store).unwrap().unwrap().place(), standing.place());
-        assert_eq!(standing.place().slot, Slot(4));
+        assert_eq!(standing.place().at, (EPOCH, Slot(4)));
     }
 
     #[test]
     fn i10_a_gap_is_refused() {
         let mut standing = Standing::of(RANGE, &store(3, 0)).unwrap().unwrap();
         let gap = Gap { range: RANGE, have: 3, found: 5 };
-        assert_eq!(standing.follow((LIFE, Slot(5)), block(5, 0)).unwrap_err(), gap);
+        assert_eq!(standing.follow((EPOCH, Slot(5)), block(5, 0)).unwrap_err(), gap);
     }
 
     #[test]
     fn rows_that_are_not_acknowledged_are_given_again_and_their_slots_are_needed() {
         let mut standing = Standing::of(RANGE, &store(5, 2)).unwrap().unwrap();
-        let needed: Vec<_> = (0..8).filter(|&slot| standing.needs(LIFE, Slot(slot))).collect();
+        let needed: Vec<_> = (0..8).filter(|&slot| standing.needs((EPOCH, Slot(slot)))).collect();
         assert_eq!(needed, [3, 4, 5, 6, 7]);
-        assert!(standing.needs(LIFE.next(), Slot(1)), "a later life is beyond");
+        assert!(standing.needs((EPOCH.next(), Slot(1))), "a later owner's is beyond");
         for commit in 3..=6 {
-            standing.follow((LIFE, Slot(commit)), block(commit, 3)).unwrap();
+            standing.follow((EPOCH, Slot(commit)), block(commit, 3)).unwrap();
         }
         let replayed = standing.replayed();
         let sequences: Vec<_> = replayed.rows.iter().map(|row| row.stamp.sequence.0).collect();
         assert_eq!(sequences, [4, 5, 6]);
-        assert_eq!(replayed.place.outbox_slot, Slot(4));
+        assert_eq!(replayed.place.outbox, (EPOCH, Slot(4)));
     }
 
     #[test]
     fn an_empty_store_needs_everything() {
         assert!(Standing::of(RANGE, &MemoryStore::default()).unwrap().is_none());
-        assert!(Standing::nowhere(RANGE).needs(LIFE, Slot(1)));
+        assert!(Standing::nowhere(RANGE).needs((EPOCH, Slot(1))));
     }
 }

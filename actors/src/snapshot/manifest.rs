@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use proto::types::{Incarnation, Slot};
+use proto::types::{Epoch, Slot};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -40,13 +40,15 @@ pub struct RangeEntry {
     pub start: u64,
     /// One past the greatest; 0 stands for 2^64.
     pub end: u64,
-    /// The owner's epoch.
+    /// The epoch under which it committed.
     pub epoch: u64,
     /// The journal that the commit is in, such as `journal/node-1/7`.
     pub journal: String,
     /// The commit's slot there. What follows it is the tail to replay.
     pub slot: u64,
-    /// The journal that holds the first row that the sink had not acknowledged.
+    /// The epoch of the first row that the sink had not acknowledged.
+    pub outbox_epoch: u64,
+    /// The journal that holds it.
     pub outbox_journal: String,
     /// That row's slot there: with the tail, a restore reads what is from here on.
     pub outbox_slot: u64,
@@ -74,21 +76,14 @@ pub struct FileEntry {
 }
 
 impl RangeEntry {
-    /// Where the range stands in the journals; `None` where the entry does not say it in our way.
+    /// Where the range stands in the journals.
     #[must_use]
-    pub fn place(&self) -> Option<Place> {
-        Some(Place {
-            incarnation: incarnation(&self.journal)?,
-            slot: Slot(self.slot),
-            outbox_incarnation: incarnation(&self.outbox_journal)?,
-            outbox_slot: Slot(self.outbox_slot),
-        })
+    pub const fn place(&self) -> Place {
+        Place {
+            at: (Epoch::new(self.epoch), Slot(self.slot)),
+            outbox: (Epoch::new(self.outbox_epoch), Slot(self.outbox_slot)),
+        }
     }
-}
-
-/// Whose journal `journal/<node>/<incarnation>` is.
-fn incarnation(journal: &str) -> Option<Incarnation> {
-    journal.rsplit('/').next()?.parse().ok().map(Incarnation)
 }
 
 impl Manifest {

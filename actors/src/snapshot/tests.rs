@@ -23,6 +23,7 @@ fn entry(range: u16, files: Vec<FileEntry>) -> RangeEntry {
         epoch: 3,
         journal: "journal/node-1/7".to_owned(),
         slot: 41,
+        outbox_epoch: 6,
         outbox_journal: "journal/node-1/6".to_owned(),
         outbox_slot: 40,
         sequence: 1_000,

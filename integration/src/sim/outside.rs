@@ -10,7 +10,7 @@ use actors::store::memory::MemoryStore;
 use actors::store::{Change, Store, Table};
 use bytes::Bytes;
 use proto::log::Created;
-use proto::types::{Incarnation, Slot};
+use proto::types::{Epoch, Incarnation, Slot};
 
 use super::fault::{Fault, Faults};
 use super::objects::Objects;
@@ -154,12 +154,16 @@ impl Outside {
                 return;
             };
             let place = if self.has(Plant::TrimTail) { last } else { safe };
-            let next = (place.incarnation, place.slot.next());
-            let outbox = (place.outbox_incarnation, place.outbox_slot);
-            places.push(if self.has(Plant::TrimOutbox) { next } else { next.min(outbox) });
+            let next = (place.at.0, place.at.1.next());
+            places.push(if self.has(Plant::TrimOutbox) { next } else { place.needed_from() });
         }
         let Some(first) = places.into_iter().min() else { return };
-        let count = self.objects.trim(|of, slot| (of, slot) >= first);
+        let count = self.objects.trim(|of, slot| (epoch_of(of), slot) >= first);
         self.trace.note(count as u64);
     }
+}
+
+/// The epoch of a life: each owns every range, so both rise together.
+fn epoch_of(life: Incarnation) -> Epoch {
+    Epoch::new(life.0)
 }

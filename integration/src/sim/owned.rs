@@ -10,9 +10,7 @@ use actors::machine::range::{ApplyError, Outcome, Range};
 use actors::sink::Row;
 use actors::store::memory::MemoryStore;
 use anyhow::bail;
-use proto::types::{
-    Incarnation, Offset, PartitionIndex, RecordTime, Sequence, Slot, TransactionKey,
-};
+use proto::types::{Offset, PartitionIndex, RecordTime, Sequence, Slot, TransactionKey};
 
 use super::outside::Outside;
 use super::plant::Plant;
@@ -55,7 +53,6 @@ impl Owned {
     pub(super) fn handle(
         &mut self,
         message: Message,
-        incarnation: Incarnation,
         out: &mut Outside,
     ) -> anyhow::Result<Effects> {
         let mut effects = Effects::default();
@@ -69,7 +66,7 @@ impl Owned {
                 let packed = self.close(wall_ms, out, &mut effects.rows);
                 effects.closed = Some(packed);
             }
-            Message::Committed(slot) => effects.rows = self.committed((incarnation, slot), out)?,
+            Message::Committed(slot) => effects.rows = self.committed(slot, out)?,
             Message::Acknowledged(sequence) => self.machine.acknowledged(sequence),
         }
         Ok(effects)
@@ -112,12 +109,9 @@ impl Owned {
         Some(packed)
     }
 
-    fn committed(
-        &mut self,
-        at: (Incarnation, Slot),
-        out: &mut Outside,
-    ) -> anyhow::Result<Vec<Row>> {
+    fn committed(&mut self, slot: Slot, out: &mut Outside) -> anyhow::Result<Vec<Row>> {
         let Some(mut block) = self.closed.take() else { return Ok(Vec::new()) };
+        let at = (block.head.epoch, slot);
         let place = self.outbox.committed(at, &block.head, !block.rows.is_empty());
         out.apply(self.place, &block.changes(&place), place)?;
         let rows = std::mem::take(&mut block.rows);

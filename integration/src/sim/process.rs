@@ -4,7 +4,6 @@ use actors::machine::range::Outcome;
 use actors::machine::transaction::Activation;
 use actors::reader::Alignment;
 use actors::transaction::run;
-use proto::types::Incarnation;
 
 use super::committer::Committer;
 use super::fault::Fault;
@@ -16,7 +15,6 @@ use super::reader::Reader;
 /// One life of the node. Dropping it is a crash.
 #[derive(Debug)]
 pub(super) struct Process {
-    pub(super) incarnation: Incarnation,
     pub(super) ranges: Vec<Owned>,
     pub(super) readers: Vec<Reader>,
     pub(super) alignment: Alignment,
@@ -36,7 +34,7 @@ impl Process {
     pub(super) fn handle(&mut self, range: usize, out: &mut Outside) -> anyhow::Result<bool> {
         let owned = &mut self.ranges[range];
         let Some(message) = owned.inbox.pop_front() else { return Ok(false) };
-        let effects = owned.handle(message, self.incarnation, out)?;
+        let effects = owned.handle(message, out)?;
         self.collect(range);
         if let Some((partition, position)) = effects.refused {
             self.readers[partition.index()].refused(position);

@@ -6,6 +6,7 @@ use actors::machine::codec::Reader as Bytes;
 use actors::machine::envelope::take_record;
 use actors::machine::positions::Position;
 use actors::machine::range::{Identity, Range, Restored};
+use actors::machine::reach::At;
 use actors::machine::restore::Standing;
 use actors::reader::{Alignment, Router};
 use anyhow::{Context as _, bail, ensure};
@@ -26,8 +27,8 @@ use super::rules::decoder;
 pub(super) struct Lives {
     epoch: Epoch,
     incarnation: Incarnation,
-    /// Each life that has ended, and the slot of its fence.
-    past: Vec<(Incarnation, Slot)>,
+    /// Each life that has ended, its epoch, and the slot of its fence.
+    past: Vec<(Incarnation, Epoch, Slot)>,
 }
 
 impl Lives {
@@ -36,7 +37,7 @@ impl Lives {
         if self.incarnation > Incarnation(0) {
             let fence = out.objects.fence(self.incarnation);
             out.watch.fenced(self.incarnation, fence);
-            self.past.push((self.incarnation, fence));
+            self.past.push((self.incarnation, self.epoch, fence));
         }
         self.incarnation = self.incarnation.next();
         self.epoch = self.epoch.next();
@@ -75,8 +76,8 @@ impl Lives {
             let id = RangeId(u16::try_from(place)?);
             let standing = Standing::of(id, &out.disks[place].store)?;
             let stands = |it: &Standing| {
-                let stands = it.place();
-                self.past.iter().any(|&(of, to)| of == stands.incarnation && stands.slot < to)
+                let (epoch, slot) = it.place().at;
+                self.past.iter().any(|&(_, of, to)| of == epoch && slot < to)
             };
             ensure!(standing.as_ref().is_none_or(stands), "{id} has a store without a past");
             if standing.is_none() {
@@ -93,9 +94,9 @@ impl Lives {
 
     /// Whether the replay came to its end.
     fn replay(&self, standings: &mut [Standing], out: &mut Outside) -> anyhow::Result<bool> {
-        for &(of, to) in &self.past {
+        for &(of, epoch, to) in &self.past {
             for slot in out.objects.slots(of) {
-                if slot >= to || !standings.iter().any(|it| it.needs(of, slot)) {
+                if slot >= to || !standings.iter().any(|it| it.needs((epoch, slot))) {
                     continue;
                 }
                 let Some(object) = out.objects.read(of, slot) else { continue };
@@ -111,7 +112,7 @@ impl Lives {
                     Err(ObjectError::NoCommit) => continue,
                     Err(error) => bail!(error),
                 };
-                follow(standings, (of, slot), &sealed, out)?;
+                follow(standings, (epoch, slot), &sealed, out)?;
             }
             if out.strikes(Fault::CrashInRestore) {
                 return Ok(false);
@@ -146,7 +147,6 @@ impl Lives {
         let reader = |(index, start)| Reader::new(index, start, out);
         let readers = indexes.zip(starts).map(reader).collect();
         let mut process = Process {
-            incarnation: self.incarnation,
             ranges,
             readers,
             alignment: Alignment::new(&clocks, out.shape.ahead_ms),
@@ -196,7 +196,7 @@ fn refill(references: References, young: &mut [Restored], out: &Outside) -> anyh
 /// Applies what a commit has for each range to its store.
 fn follow(
     standings: &mut [Standing],
-    at: (Incarnation, Slot),
+    at: At,
     sealed: &Sealed,
     out: &mut Outside,
 ) -> anyhow::Result<()> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use actors::engine::{Holding, Past, Stores};
+use actors::engine::{Holding, Life, Past, Stores};
 use actors::journal::local::open_objects;
 use actors::journal::log::{ObjectLog, ObjectLogs};
 use actors::lock::DirLock;
@@ -47,9 +47,9 @@ impl ClusterView {
         Ok(control.table().standing(&self.member).is_some_and(Standing::is_alive))
     }
 
-    /// The journal of one of this node's lives.
-    pub(super) fn journal(&self, incarnation: Incarnation) -> ObjectLog {
-        self.logs.object_log(&journal_prefix(&self.member.node, incarnation))
+    /// The journal of one life of a node.
+    pub(super) fn journal(&self, (incarnation, node): &Life) -> ObjectLog {
+        self.logs.object_log(&journal_prefix(node, *incarnation))
     }
 }
 
@@ -100,8 +100,9 @@ fn holdings(membership: Membership, journals: &dyn Journals) -> Vec<Holding> {
             .lineage
             .into_iter()
             .map(|span| Past {
-                incarnation: span.member.incarnation,
+                epoch: span.epoch,
                 journal: journals.journal(&span.member.node, span.member.incarnation),
+                life: (span.member.incarnation, span.member.node),
                 from: span.from,
                 to: span.to,
             })

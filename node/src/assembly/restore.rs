@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use actors::engine::{Holding, Past, Wanted, put_back};
+use actors::engine::{Holding, Life, Past, Wanted, put_back};
 use actors::journal::local::open_objects;
 use actors::journal::log::ObjectLogs;
 use actors::lock::DirLock;
@@ -74,7 +74,8 @@ async fn holdings(logs: &ObjectLogs) -> anyhow::Result<Vec<Holding>> {
 async fn holding(logs: &ObjectLogs, id: RangeId, range: &Range) -> Result<Holding, LogError> {
     let journal = |member: &Member| logs.log(&journal_prefix(&member.node, member.incarnation));
     let ended = |span: &Span| Past {
-        incarnation: span.member.incarnation,
+        life: life(&span.member),
+        epoch: span.epoch,
         journal: journal(&span.member),
         from: span.from,
         to: span.to,
@@ -83,9 +84,15 @@ async fn holding(logs: &ObjectLogs, id: RangeId, range: &Range) -> Result<Holdin
     if let Some(owner) = range.owner() {
         let journal: Arc<dyn Log> = journal(owner);
         let to = journal.slots().await?.last().copied().unwrap_or_default().next();
-        past.push(Past { incarnation: owner.incarnation, journal, from: Slot(1), to });
+        let before = range.lineage.iter().rev().find(|span| span.member == *owner);
+        let from = before.map_or(Slot(1), |span| span.to);
+        past.push(Past { life: life(owner), epoch: range.epoch, journal, from, to });
     }
     Ok(Holding { id, keys: range.keys, epoch: range.epoch, past })
+}
+
+fn life(member: &Member) -> Life {
+    (member.incarnation, member.node.clone())
 }
 
 fn number(name: &str) -> Result<u64, Problem> {

@@ -129,9 +129,9 @@ impl Upkeep {
             snapshots: &self.snapshots,
             keep: usize::from(self.config.snapshots.keep),
             keep_results: Keep { age_ms, bytes: keep.size },
-            incarnation: self.engine.incarnation(),
+            life: self.engine.life().clone(),
             holdings: self.engine.holdings(),
-            journal: &|incarnation| self.cluster.journal(incarnation),
+            journal: &|life| self.cluster.journal(life),
         };
         Ok(tidying.tidy(actors::clock::wall()()).await?)
     }

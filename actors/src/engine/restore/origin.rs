@@ -5,13 +5,13 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use proto::types::{Incarnation, RangeId, Slot};
+use proto::types::{RangeId, Slot};
 use tracing::{info, warn};
 
-use super::super::{Holding, Past, Setup, Stores};
+use super::super::{Holding, Life, Past, Setup, Stores};
 use super::RestoreError;
 use crate::machine::block::Place;
-use crate::machine::reach::{Stretch, first_missing, is_in};
+use crate::machine::reach::{At, Stretch, first_missing, is_in};
 use crate::machine::restore::Standing;
 use crate::snapshot::{Manifest, SnapshotError, Snapshots};
 use crate::store::{Store, StoreError};
@@ -46,7 +46,7 @@ pub(in crate::engine) struct Opened {
 }
 
 /// Which slots each journal has, ascending.
-pub(in crate::engine) type Listed = BTreeMap<Incarnation, Vec<Slot>>;
+pub(in crate::engine) type Listed = BTreeMap<Life, Vec<Slot>>;
 
 /// All that ranges can be restored from.
 pub(super) struct Shelf<'a> {
@@ -63,7 +63,7 @@ pub(super) struct Shelf<'a> {
 pub(super) async fn list(holdings: &[Holding]) -> Result<Listed, RestoreError> {
     let mut slots = Listed::new();
     for past in holdings.iter().flat_map(|holding| &holding.past) {
-        if let Entry::Vacant(vacant) = slots.entry(past.incarnation) {
+        if let Entry::Vacant(vacant) = slots.entry(past.life.clone()) {
             vacant.insert(past.journal.slots().await?);
         }
     }
@@ -72,10 +72,10 @@ pub(super) async fn list(holdings: &[Holding]) -> Result<Listed, RestoreError> {
 
 pub(in crate::engine) fn stretches<'a>(holding: &Holding, slots: &'a Listed) -> Vec<Stretch<'a>> {
     let stretch = |past: &Past| Stretch {
-        incarnation: past.incarnation,
+        epoch: past.epoch,
         from: past.from,
         to: past.to,
-        there: slots.get(&past.incarnation).map_or(&[], Vec::as_slice),
+        there: slots.get(&past.life).map_or(&[], Vec::as_slice),
     };
     holding.past.iter().map(stretch).collect()
 }
@@ -154,7 +154,7 @@ impl<'a> Shelf<'a> {
             }
             return Ok(Err("there is no local state".to_owned()));
         };
-        if let Err(why) = stands(standing.place(), past) {
+        if let Err(why) = stands(standing.place(), holding, past) {
             warn!(%range, why, "the local state is thrown away");
             return Ok(Err(format!("the local state {why}")));
         }
@@ -193,8 +193,8 @@ impl<'a> Shelf<'a> {
     ) -> Result<Opened, RestoreError> {
         let (range, origin) = (holding.id, Origin::Journal);
         let standing = Standing::nowhere(range);
-        if let Some((of, at)) = first_missing(past, standing.needed_from()) {
-            refused.push(format!("the journals alone: slot {at} of life {of} is gone"));
+        if let Some(lost) = first_missing(past, standing.needed_from()) {
+            refused.push(format!("the journals alone: {} is gone", told(lost, holding)));
             let refused = refused.join("; ");
             return Err(RestoreError::Nowhere { range, refused });
         }
@@ -206,14 +206,23 @@ impl<'a> Shelf<'a> {
 }
 
 /// Whether a state at `place` is of this past, and the journals have all that it lacks; if not, why not.
-fn stands(place: Place, past: &[Stretch<'_>]) -> Result<(), String> {
-    let (of, at) = (place.incarnation, place.slot);
-    if !is_in(past, (of, at)) {
-        return Err(format!("is of another past (slot {at} of life {of})"));
+fn stands(place: Place, holding: &Holding, past: &[Stretch<'_>]) -> Result<(), String> {
+    if !is_in(past, place.at) {
+        return Err(format!("is of another past ({})", told(place.at, holding)));
     }
     match first_missing(past, place.needed_from()) {
         None => Ok(()),
-        Some((of, at)) => Err(format!("needs slot {at} of life {of}, which is gone")),
+        Some(lost) => Err(format!("needs {}, which is gone", told(lost, holding))),
+    }
+}
+
+/// A place in a range's past, as people find it: slot and journal.
+fn told((epoch, slot): At, holding: &Holding) -> String {
+    match holding.past.iter().find(|past| past.epoch == epoch) {
+        Some(Past { life: (incarnation, node), .. }) => {
+            format!("slot {slot} of journal {node}/{}", incarnation.0)
+        }
+        None => format!("slot {slot} under epoch {epoch}"),
     }
 }
 
@@ -227,8 +236,8 @@ pub(in crate::engine) fn usable(
     if (entry.start, entry.end) != (holding.keys.start(), holding.keys.end()) {
         return Err("it holds other keys under the range's number".to_owned());
     }
-    let place = entry.place().ok_or("it does not say where in the journals it stands")?;
-    stands(place, past).map_err(|why| format!("it {why}"))?;
+    let place = entry.place();
+    stands(place, holding, past).map_err(|why| format!("it {why}"))?;
     Ok(place)
 }
 

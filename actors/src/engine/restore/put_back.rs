@@ -1,10 +1,11 @@
 //! A snapshot is put back by hand: the local state of a node that does not run becomes what the snapshot has.
 
+use std::collections::BTreeSet;
+
 use super::super::{Holding, Stores};
 use super::RestoreError;
-use super::origin::{adopt, fetch, judged, list, stretches, usable};
+use super::origin::{Listed, adopt, fetch, judged, list, stretches, usable};
 use crate::machine::block::Place;
-use crate::machine::reach::At;
 use crate::snapshot::{Manifest, Snapshots};
 
 /// What was put back.
@@ -79,15 +80,24 @@ pub async fn put_back(
         } else {
             adopt_all(stores, holdings, &places)?;
         }
-        let from = places.iter().map(Place::needed_from).min().unwrap_or_default();
-        let tail = |(&of, slots): (&_, &Vec<_>)| {
-            slots.iter().filter(|&&slot| At::from((of, slot)) >= from).count()
-        };
-        let tail_slots = slots.iter().map(tail).sum();
+        let tail_slots = tail(&places, holdings, &slots);
         return Ok(told(&manifest, holdings.len(), tail_slots, refused));
     }
     discard_all(snapshots, stores, holdings).await?;
     Err(RestoreError::NoSnapshot(refused.join("; ")))
+}
+
+/// How many slots the ranges' restores read, each counted once.
+fn tail(places: &[Place], holdings: &[Holding], slots: &Listed) -> usize {
+    let mut tail = BTreeSet::new();
+    for (holding, place) in holdings.iter().zip(places) {
+        for (stretch, past) in stretches(holding, slots).iter().zip(&holding.past) {
+            let Some(first) = stretch.needed_from(place.needed_from()) else { continue };
+            let read = stretch.there.iter().filter(|slot| (first..stretch.to).contains(slot));
+            tail.extend(read.map(|slot| (&past.life, slot)));
+        }
+    }
+    tail.len()
 }
 
 fn told(manifest: &Manifest, ranges: usize, tail_slots: usize, refused: Vec<String>) -> PutBack {

@@ -1,5 +1,6 @@
 //! A range comes back exactly from whatever is left, or not at all.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parking_lot::Mutex;
 use proto::log::Log;
-use proto::types::{Epoch, KeyRange, NodeId, Offset, Sequence, SourcePartition, Version};
+use proto::types::{
+    Epoch, Incarnation, KeyRange, NodeId, Offset, Sequence, Slot, SourcePartition, Version,
+};
 use tempfile::TempDir;
 
 use super::put_back::{Wanted, put_back};
@@ -28,6 +31,8 @@ use crate::snapshot::{FORMAT, Manifest, RangeEntry, Snapshots};
 use crate::source::{Partition, Source, Waker};
 use crate::store::Table;
 use crate::store::memory::MemoryStore;
+
+mod moved;
 
 const RANGE: RangeId = RangeId(0);
 /// Nobody listens to the clock but results that are kept; they are not.
@@ -80,12 +85,16 @@ impl Source for NoSource {
     fn committed(&self, _: &[(PartitionIndex, Offset)]) {}
 }
 
-/// A node with one range, from one life to the next.
+/// One range, from one owner to the next.
 struct World {
     objects: Arc<InMemory>,
     stores: Memory,
-    life: Incarnation,
-    slot: Slot,
+    life: Life,
+    epoch: Epoch,
+    /// Where the journals end.
+    ends: BTreeMap<Life, Slot>,
+    /// The last slot before the owner got the range.
+    from: Slot,
     live: Standing,
     commit: u64,
     past: Vec<Past>,
@@ -97,13 +106,28 @@ impl World {
     fn new() -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let stores = Memory { dir, store: Arc::default() };
-        let (life, slot, live) = (Incarnation(1), Slot(0), Standing::nowhere(RANGE));
-        Self { objects: Arc::default(), stores, life, slot, live, commit: 0, past: Vec::new() }
+        Self {
+            objects: Arc::default(),
+            stores,
+            life: life("node-1", 1),
+            epoch: Epoch::NONE.next(),
+            ends: BTreeMap::new(),
+            from: Slot(0),
+            live: Standing::nowhere(RANGE),
+            commit: 0,
+            past: Vec::new(),
+        }
     }
 
-    fn journal(&self, life: Incarnation) -> ObjectLog {
+    fn journal(&self, (incarnation, node): &Life) -> ObjectLog {
         let objects: Arc<dyn ObjectStore> = self.objects.clone();
-        ObjectLogs::new(objects).object_log(&format!("journal/node-1/{}", life.0))
+        ObjectLogs::new(objects).object_log(&format!("journal/{node}/{}", incarnation.0))
+    }
+
+    fn next_slot(&mut self) -> Slot {
+        let end = self.ends.entry(self.life.clone()).or_default();
+        *end = end.next();
+        *end
     }
 
     fn snapshots(&self) -> Snapshots {
@@ -114,41 +138,63 @@ impl World {
     async fn commit(&mut self, count: u64, acknowledged: u64) {
         for _ in 0..count {
             self.commit += 1;
-            self.slot = self.slot.next();
-            let block = block(self.commit, acknowledged.min(self.commit - 1));
+            let slot = self.next_slot();
+            let mut block = block(self.commit, acknowledged.min(self.commit - 1));
+            block.head.epoch = self.epoch;
             let object = seal(self.commit, &[Packed::new(&block)]);
-            self.journal(self.life).create(self.slot, object).await.unwrap();
-            let changes = self.live.follow((self.life, self.slot), block).unwrap();
+            self.journal(&self.life).create(slot, object).await.unwrap();
+            let changes = self.live.follow((self.epoch, slot), block).unwrap();
             self.stores.open(RANGE).unwrap().apply(&changes).unwrap();
         }
     }
 
     /// The life ends with a fence, and another begins.
     async fn next_life(&mut self) {
-        let fence = self.slot.next();
-        self.journal(self.life).create(fence, "TLFN".into()).await.unwrap();
-        let journal = Arc::new(self.journal(self.life));
-        self.past.push(Past { incarnation: self.life, journal, from: Slot(1), to: fence });
-        (self.life, self.slot) = (self.life.next(), Slot(0));
+        let fence = self.next_slot();
+        self.journal(&self.life).create(fence, "TLFN".into()).await.unwrap();
+        let (incarnation, node) = self.life.clone();
+        self.goes_to((incarnation.next(), node), fence);
+    }
+
+    /// The owner gives the range up at its last commit, and goes on without it; another has it from now on.
+    fn moves_to(&mut self, next: Life) {
+        let end = self.ends.get(&self.life).copied().unwrap_or_default();
+        self.goes_to(next, end.next());
+    }
+
+    fn goes_to(&mut self, next: Life, to: Slot) {
+        let life = std::mem::replace(&mut self.life, next);
+        let (journal, from) = (Arc::new(self.journal(&life)), self.from.next());
+        self.past.push(Past { life, epoch: self.epoch, journal, from, to });
+        self.epoch = self.epoch.next();
+        self.from = self.ends.get(&self.life).copied().unwrap_or_default();
+    }
+
+    /// Others' commits are in the owner's journal too.
+    async fn others_commit(&mut self) {
+        let slot = self.next_slot();
+        self.journal(&self.life).create(slot, seal(0, &[])).await.unwrap();
     }
 
     async fn snapshot(&self, name: u64) {
         let folder = self.stores.dir.path().join("checkpoint");
         let store = self.stores.open(RANGE).unwrap();
         store.checkpoint(&folder).unwrap();
-        let files = self.snapshots().upload(&folder, self.life).await.unwrap();
+        let files = self.snapshots().upload(&folder, self.life.0).await.unwrap();
         std::fs::remove_dir_all(folder).unwrap();
         let (place, head) = Standing::head(&*store).unwrap().unwrap();
-        let journal = |of: Incarnation| format!("journal/node-1/{}", of.0);
+        let journal = "for people only".to_owned();
+        let ((epoch, slot), (outbox_epoch, outbox_slot)) = (place.at, place.outbox);
         let entry = RangeEntry {
             range: RANGE.0,
             start: KeyRange::FULL.start(),
             end: KeyRange::FULL.end(),
-            epoch: 1,
-            journal: journal(place.incarnation),
-            slot: place.slot.0,
-            outbox_journal: journal(place.outbox_incarnation),
-            outbox_slot: place.outbox_slot.0,
+            epoch: epoch.get(),
+            journal: journal.clone(),
+            slot: slot.0,
+            outbox_epoch: outbox_epoch.get(),
+            outbox_journal: journal,
+            outbox_slot: outbox_slot.0,
             sequence: head.sequence.0,
             positions: vec![],
             ledger: 0.into(),
@@ -161,7 +207,7 @@ impl World {
     }
 
     fn holding(&self) -> Holding {
-        let (keys, epoch) = (KeyRange::FULL, Epoch::NONE.next());
+        let (keys, epoch) = (KeyRange::FULL, self.epoch);
         Holding { id: RANGE, keys, epoch, past: self.past.clone() }
     }
 
@@ -170,7 +216,7 @@ impl World {
             snapshots: &self.snapshots(),
             keep,
             keep_results: KEEP,
-            incarnation: self.life,
+            life: self.life.clone(),
             holdings: &[self.holding()],
             journal: &|life| self.journal(life),
         };
@@ -178,7 +224,7 @@ impl World {
     }
 
     async fn slots(&self, life: u64) -> Vec<u64> {
-        let slots = self.journal(Incarnation(life)).slots().await.unwrap();
+        let slots = self.journal(&self::life("node-1", life)).slots().await.unwrap();
         slots.into_iter().map(|slot| slot.0).collect()
     }
 
@@ -207,8 +253,8 @@ impl World {
     fn setup(&self) -> Setup {
         Setup {
             node: NodeId::new("node-1").unwrap(),
-            incarnation: self.life,
-            journal: Arc::new(self.journal(self.life)),
+            incarnation: self.life.0,
+            journal: Arc::new(self.journal(&self.life)),
             holdings: vec![self.holding()],
             stores: Box::new(self.stores.clone()),
             snapshots: self.snapshots(),
@@ -249,6 +295,10 @@ impl World {
         assert_eq!(rows, (waiting..=self.commit).collect::<Vec<_>>());
         assert_eq!(self.rows(), *before, "restored from {origin}");
     }
+}
+
+fn life(node: &str, incarnation: u64) -> Life {
+    (Incarnation(incarnation), NodeId::new(node).unwrap())
 }
 
 fn block(commit: u64, acknowledged: u64) -> Block {
@@ -319,9 +369,13 @@ async fn i10_what_is_trimmed_is_not_missed_whichever_kept_snapshot_is_left() {
     let refused = world.restore().await.unwrap_err();
     assert!(matches!(refused, RestoreError::Nowhere { .. }), "{refused}");
     let said = refused.to_string();
-    for word in
-        ["no local state", "snapshot 2: ", "snapshot 1: ", "is missing", "slot s1 of life i1"]
-    {
+    for word in [
+        "no local state",
+        "snapshot 2: ",
+        "snapshot 1: ",
+        "is missing",
+        "slot s1 of journal node-1/1",
+    ] {
         assert!(said.contains(word), "{word:?} is not in: {said}");
     }
 }
@@ -347,7 +401,7 @@ async fn i10_one_slot_too_few_is_a_gap_and_refused() {
     world.tidy(1).await;
     // Of the tail; of the rows that wait; at the very end, where no later commit could show it.
     for slot in [5, 3, 6] {
-        let journal = world.journal(Incarnation(2));
+        let journal = world.journal(&life("node-1", 2));
         let object = journal.read(Slot(slot)).await.unwrap().unwrap();
         journal.trim(Slot(slot)).await.unwrap();
         world.lose_state();
@@ -378,7 +432,7 @@ async fn i10_an_old_copy_of_the_local_state_is_not_taken_for_the_present_one() {
 async fn i4_state_of_another_past_is_thrown_away() {
     let world = two_lives().await;
     let before = world.rows();
-    let other = World { life: Incarnation(9), ..World::new() };
+    let other = World { life: life("node-1", 9), epoch: Epoch::new(9), ..World::new() };
     let mut other = World { stores: world.stores.clone(), ..other };
     other.lose_state();
     other.commit(20, 0).await;
@@ -428,8 +482,8 @@ async fn a_snapshot_is_put_back_and_the_tail_makes_it_exact() {
     let rehearsed = put(Some(1), true).await.unwrap();
     assert_eq!(world.rows(), before, "a rehearsal changes nothing");
     assert_eq!(put(Some(1), false).await.unwrap(), rehearsed);
-    // Slots 5 to 11 of life 1 and 1 to 7 of life 2.
-    assert_eq!((rehearsed.name, rehearsed.ranges, rehearsed.tail_slots), (1, 1, 14));
+    // Slots 5 to 10 of life 1 and 1 to 6 of life 2; behind each is a fence.
+    assert_eq!((rehearsed.name, rehearsed.ranges, rehearsed.tail_slots), (1, 1, 12));
     assert_ne!(world.rows(), before);
     world.check(Origin::Local, 13, &before).await;
 

@@ -1,6 +1,6 @@
-//! Where a range stands after a commit, and where that commit stands in the journal.
+//! Where a range stands after a commit, and where that commit stands in its journals.
 
-use proto::types::{Epoch, Incarnation, Offset, RecordTime, Sequence, Slot};
+use proto::types::{Epoch, Offset, RecordTime, Sequence, Slot};
 
 use super::super::codec::{Malformed, Reader, put_varint};
 use super::super::ledger::Counts;
@@ -85,32 +85,29 @@ impl Head {
     }
 }
 
-/// Where a range's commits stand in its node's journal.
+/// Where a range's commits stand in the journals of its owners.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Place {
-    /// The incarnation whose journal holds the commit.
-    pub incarnation: Incarnation,
-    /// The commit's slot in it.
-    pub slot: Slot,
-    /// The incarnation whose journal holds the first row that was not acknowledged.
-    pub outbox_incarnation: Incarnation,
-    /// That row's slot. Up to it every row of the range has been delivered.
-    pub outbox_slot: Slot,
+    /// Where the commit is.
+    pub at: At,
+    /// Where the first row is that was not acknowledged. Up to there every row of the range has been delivered.
+    pub outbox: At,
 }
 
 impl Place {
     /// The first slot that a restore from here reads: of what follows, and of rows that wait for the sink.
     #[must_use]
     pub fn needed_from(&self) -> At {
-        let outbox = (self.outbox_incarnation, self.outbox_slot);
-        outbox.min((self.incarnation, self.slot.next()))
+        let (epoch, slot) = self.at;
+        self.outbox.min((epoch, slot.next()))
     }
 
     /// Appends the place to `out`.
     pub fn put(&self, out: &mut Vec<u8>) {
-        let (of, at) = (self.incarnation.0, self.slot.0);
-        let (outbox_of, outbox_at) = (self.outbox_incarnation.0, self.outbox_slot.0);
-        [of, at, outbox_of, outbox_at].iter().for_each(|&number| put_varint(out, number));
+        for (epoch, slot) in [self.at, self.outbox] {
+            put_varint(out, epoch.get());
+            put_varint(out, slot.0);
+        }
     }
 
     /// The place at the front of `reader`.
@@ -119,11 +116,7 @@ impl Place {
     ///
     /// [`Malformed`] where there is none.
     pub fn take(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self {
-            incarnation: Incarnation(reader.varint()?),
-            slot: Slot(reader.varint()?),
-            outbox_incarnation: Incarnation(reader.varint()?),
-            outbox_slot: Slot(reader.varint()?),
-        })
+        let mut at = || Ok((Epoch::new(reader.varint()?), Slot(reader.varint()?)));
+        Ok(Self { at: at()?, outbox: at()? })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use actors::engine::Engine;
 use actors::range::Checkpoint;
 use actors::snapshot::{FORMAT, Manifest, RangeEntry, Snapshots};
-use proto::types::{Incarnation, RangeId};
+use proto::types::RangeId;
 
 use super::super::backend::{missing, saved};
 use super::super::durable::journal_prefix;
@@ -77,17 +77,22 @@ async fn new_bytes(snapshots: &Snapshots, before: u64, manifest: &Manifest) -> u
 
 fn entry(engine: &Engine, checkpoint: &Checkpoint) -> RangeEntry {
     let (identity, head, place) = (checkpoint.identity, &checkpoint.head, checkpoint.place);
-    let journal = |of: Incarnation| journal_prefix(engine.node(), of);
+    let journal = |epoch| {
+        let (incarnation, node) = engine.owner(identity.id, epoch).unwrap_or(engine.life());
+        journal_prefix(node, *incarnation)
+    };
+    let ((epoch, slot), (outbox_epoch, outbox_slot)) = (place.at, place.outbox);
     let ledger: Vec<u64> = head.ledger.iter().map(|counts| counts.consumed).collect();
     RangeEntry {
         range: identity.id.0,
         start: identity.keys.start(),
         end: identity.keys.end(),
-        epoch: head.epoch.get(),
-        journal: journal(place.incarnation),
-        slot: place.slot.0,
-        outbox_journal: journal(place.outbox_incarnation),
-        outbox_slot: place.outbox_slot.0,
+        epoch: epoch.get(),
+        journal: journal(epoch),
+        slot: slot.0,
+        outbox_epoch: outbox_epoch.get(),
+        outbox_journal: journal(outbox_epoch),
+        outbox_slot: outbox_slot.0,
         sequence: head.sequence.0,
         positions: head.positions.iter().map(|position| position.offset.0).collect(),
         ledger: ledger.into(),

@@ -1,0 +1,72 @@
+//! A range whose past lies in the journals of several nodes.
+
+use super::*;
+
+/// node-1 with commits 1 to 3, node-2 with 4 to 6 and snapshot 1 at 5, then node-1 again, in the same life,
+/// with 7 and 8. The sink had 5 rows. node-2 has it from then on.
+async fn there_and_back() -> World {
+    let mut world = World::new();
+    world.life = life("node-2", 1);
+    world.others_commit().await;
+    world.life = life("node-1", 1);
+    world.commit(3, 1).await;
+    let folder = world.stores.folder(RANGE);
+    world.stores.open(RANGE).unwrap().checkpoint(&folder).unwrap();
+    world.moves_to(life("node-2", 1));
+    world.commit(2, 3).await;
+    world.snapshot(1).await;
+    world.others_commit().await;
+    world.commit(1, 3).await;
+    world.moves_to(life("node-1", 1));
+    world.others_commit().await;
+    world.commit(2, 5).await;
+    world.moves_to(life("node-2", 1));
+    world
+}
+
+#[tokio::test]
+async fn i1_a_range_that_went_away_and_came_back_is_restored_in_the_order_of_its_epochs() {
+    let world = there_and_back().await;
+    let before = world.rows();
+    // What node-1 had when it gave the range up for the first time: behind it, and still of its past.
+    world.stores.adopt(RANGE).unwrap();
+    world.check(Origin::Local, 6, &before).await;
+    world.lose_state();
+    world.check(Origin::Snapshot(1), 6, &before).await;
+    world.lose_state();
+    world.damage(1).await;
+    world.check(Origin::Journal, 6, &before).await;
+}
+
+#[tokio::test]
+async fn i10_of_each_journal_goes_what_is_behind_the_snapshot() {
+    let world = there_and_back().await;
+    let before = world.rows();
+    // The snapshot stands at slot 3 of node-2, and its rows 4 and 5 wait, of slots 2 and 3. Of node-1 it needs
+    // what was committed after the range had come back: slots 4 to 6.
+    assert_eq!(world.tidy(1).await, Tidied { snapshots: 0, slots: 3 + 1, files: 0 });
+    assert_eq!(world.slots(1).await, [4, 5, 6]);
+    world.lose_state();
+    world.check(Origin::Snapshot(1), 6, &before).await;
+
+    let journal = world.journal(&life("node-1", 1));
+    journal.trim(Slot(5)).await.unwrap();
+    world.lose_state();
+    let refused = world.restore().await.unwrap_err().to_string();
+    assert!(refused.contains("slot s5 of journal node-1/1"), "{refused}");
+}
+
+#[tokio::test]
+async fn i4_a_state_beyond_the_place_where_the_range_was_given_up_is_of_another_past() {
+    let mut world = World::new();
+    world.commit(3, 1).await;
+    world.moves_to(life("node-2", 1));
+    let before = world.rows();
+    // The owner has not heard of it, and its store has one commit more; the journal has it under the old epoch.
+    let epoch = std::mem::replace(&mut world.epoch, Epoch::NONE.next());
+    let (next, live) = (world.life.clone(), world.live.clone());
+    world.life = life("node-1", 1);
+    world.commit(1, 1).await;
+    (world.life, world.epoch, world.live, world.commit) = (next, epoch, live, 3);
+    world.check(Origin::Journal, 2, &before).await;
+}
