@@ -3,6 +3,7 @@
 pub mod entry;
 pub mod envelope;
 pub mod fence;
+pub mod health;
 pub mod member;
 pub mod plan;
 pub mod reconcile;
