@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use proto::types::{Epoch, Incarnation, KeyRange, NodeId, RangeId, Slot};
 
-use crate::machine::entry::{Assignment, Change, Division, Entry, Release};
+use crate::machine::entry::{Assignment, Change, Division, Entry, Intent, Release};
 use crate::machine::member::{Member, Term};
 use crate::machine::table::{Refused, Table};
 
@@ -52,6 +52,10 @@ pub(crate) fn released(member: Member, releases: &[(u16, u64, u64)]) -> Change {
     Change::Released { member, releases: releases.iter().map(release).collect() }
 }
 
+pub(crate) fn intended(name: &str, intent: Intent) -> Change {
+    Change::Intended { node: node(name), intent }
+}
+
 /// Folds `change`, under the term in which it can be written.
 pub(crate) fn fold(table: &mut Table, change: Change) -> Result<(), Refused> {
     let term = match change {
@@ -60,7 +64,8 @@ pub(crate) fn fold(table: &mut Table, change: Change) -> Result<(), Refused> {
         | Change::Dead { .. }
         | Change::Divided { .. }
         | Change::Assigned { .. }
-        | Change::Released { .. } => table.term(),
+        | Change::Released { .. }
+        | Change::Intended { .. } => table.term(),
     };
     table.apply(Entry { term, change })
 }

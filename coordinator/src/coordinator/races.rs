@@ -74,7 +74,8 @@ impl World {
             | Change::Dead { .. }
             | Change::Divided { .. }
             | Change::Assigned { .. }
-            | Change::Released { .. } => None,
+            | Change::Released { .. }
+            | Change::Intended { .. } => None,
         };
         let joined = self.entries().into_iter().filter_map(joined);
         joined.take_while(|other| other != member).map(|other| self.commits(&other).len()).sum()
@@ -186,7 +187,10 @@ fn verify(world: &World) {
             Change::Dead { member, fenced_at } => {
                 fences.insert(member.clone(), *fenced_at);
             }
-            Change::Joined { .. } | Change::Divided { .. } | Change::Released { .. } => {}
+            Change::Joined { .. }
+            | Change::Divided { .. }
+            | Change::Released { .. }
+            | Change::Intended { .. } => {}
         }
         assert_eq!(terms.last(), Some(&entry.term), "who leads writes");
     }

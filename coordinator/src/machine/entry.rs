@@ -63,6 +63,27 @@ pub enum Change {
         /// Ascending by range.
         releases: Vec<Release>,
     },
+    /// An operator has said what a node is to be used for, in this and all its later lives.
+    Intended {
+        /// The node.
+        #[serde(with = "wire::node")]
+        node: NodeId,
+        /// What for. It holds until another is said.
+        intent: Intent,
+    },
+}
+
+/// What an operator wants of a node.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Intent {
+    /// It owns its share of the ranges. So it is where nobody has said anything.
+    #[default]
+    Serve,
+    /// It keeps the ranges that it has and gets no others.
+    Cordon,
+    /// It gives all its ranges to others.
+    Drain,
 }
 
 /// A range and its keys.
@@ -120,7 +141,7 @@ impl Entry {
     pub fn seal(&self, nonce: u64) -> Bytes {
         let content =
             serde_json::to_vec(self).expect("an entry has string keys and writes to memory");
-        envelope::seal(MAGIC, nonce, &content)
+        envelope::seal(MAGIC, self.change.format(), nonce, &content)
     }
 
     /// The entry that a slot holds.
@@ -130,6 +151,21 @@ impl Entry {
     /// [`EntryError`] where the content is torn, foreign, or newer than this version reads (I11, I14).
     pub fn open(object: &[u8]) -> Result<Self, EntryError> {
         Ok(serde_json::from_slice(envelope::open(MAGIC, object)?.content)?)
+    }
+}
+
+impl Change {
+    /// The least format of the envelope whose readers know this kind of change.
+    const fn format(&self) -> u16 {
+        match self {
+            Self::Leader { .. }
+            | Self::Joined { .. }
+            | Self::Dead { .. }
+            | Self::Divided { .. }
+            | Self::Assigned { .. }
+            | Self::Released { .. } => 1,
+            Self::Intended { .. } => 2,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proto::types::{Epoch, NodeId, RangeId};
 
+use super::entry::Intent;
 use super::member::Member;
 use super::plan::{Condition, Facts, Placement};
 use super::table::{Range, Table, Tenure};
@@ -52,8 +53,11 @@ impl Observed<'_> {
     #[must_use]
     pub fn facts(&self) -> Facts {
         let serving = self.serving();
-        let condition = |node| {
-            if serving.contains_key(node) { Condition::Serving } else { Condition::Dead }
+        let condition = |node| match self.table.intent(node) {
+            _ if !serving.contains_key(node) => Condition::Dead,
+            Intent::Serve => Condition::Serving,
+            Intent::Cordon => Condition::Cordoned,
+            Intent::Drain => Condition::Draining,
         };
         let members = self.table.members().map(|(member, _)| &member.node);
         Facts {

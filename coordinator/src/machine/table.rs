@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use proto::types::{Epoch, Incarnation, KeyRange, NodeId, RangeId, Slot};
+use proto::types::{Incarnation, NodeId, RangeId, Slot};
 
-use super::entry::{Assignment, Change, Division, Entry, Release};
+use super::entry::{Assignment, Change, Entry, Intent, Release};
 use super::member::{Member, Term};
 
 mod check;
+mod range;
+mod refused;
 
-pub use check::Refused;
+pub use range::{Range, Span, Tenure};
+pub use refused::Refused;
 
 /// What the control log says up to some slot. Two tables of the same slots are equal.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -17,6 +20,8 @@ pub struct Table {
     leader: Option<Leader>,
     members: BTreeMap<Member, Standing>,
     ranges: BTreeMap<RangeId, Range>,
+    /// What operators want of nodes. One that is absent is to serve.
+    intents: BTreeMap<NodeId, Intent>,
 }
 
 /// Who won the last leader slot.
@@ -43,46 +48,6 @@ pub enum Standing {
     },
 }
 
-/// What is known of one range.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Range {
-    /// Its keys.
-    pub keys: KeyRange,
-    /// Its last owner's epoch; [`Epoch::NONE`] before the first.
-    pub epoch: Epoch,
-    /// Who owns it.
-    pub tenure: Tenure,
-    /// Where its past is: every stretch of a journal that may hold commits of an owner that is one
-    /// no more, in the order of their epochs. Empty where nobody has committed for it.
-    pub lineage: Vec<Span>,
-}
-
-/// Whose a range is.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Tenure {
-    /// Nobody's, as ever.
-    Never,
-    /// Nobody's since this owner died or gave it up.
-    Past(Member),
-    /// This owner's, at the range's epoch.
-    Now(Member),
-}
-
-/// The slots `from..to` of one journal, where an owner's commits for a range are.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Span {
-    /// The owner, whose journal it is.
-    pub member: Member,
-    /// The epoch under which it owned the range. A block of the range with another is none of this
-    /// span.
-    pub epoch: Epoch,
-    /// The first slot that can hold a commit for the range. Those before the owner got the range
-    /// hold nothing of it.
-    pub from: Slot,
-    /// One past the last: the fence's slot, or the one after the owner's last commit for the range.
-    pub to: Slot,
-}
-
 impl Table {
     /// Folds the next entry into the table, which stays as it was where the entry is refused.
     ///
@@ -103,6 +68,7 @@ impl Table {
             }
             Change::Assigned { assignments } => self.assign(assignments),
             Change::Released { member, releases } => self.release(&member, &releases),
+            Change::Intended { node, intent } => self.intend(node, intent),
         }
         Ok(())
     }
@@ -161,6 +127,12 @@ impl Table {
         self.ranges.get(&range).map_or(&[], |range| &range.lineage)
     }
 
+    /// What operators want of a node.
+    #[must_use]
+    pub fn intent(&self, node: &NodeId) -> Intent {
+        self.intents.get(node).copied().unwrap_or_default()
+    }
+
     fn bury(&mut self, member: &Member, fenced_at: Slot) {
         self.members.insert(member.clone(), Standing::Dead { fenced_at });
         for range in self.ranges.values_mut().filter(|range| range.owner() == Some(member)) {
@@ -182,6 +154,13 @@ impl Table {
             range.end(member, release.to);
         }
     }
+
+    fn intend(&mut self, node: NodeId, intent: Intent) {
+        match intent {
+            Intent::Serve => self.intents.remove(&node),
+            Intent::Cordon | Intent::Drain => self.intents.insert(node, intent),
+        };
+    }
 }
 
 impl Standing {
@@ -192,46 +171,6 @@ impl Standing {
             Self::Alive { .. } => true,
             Self::Dead { .. } => false,
         }
-    }
-}
-
-impl Range {
-    const fn new(division: &Division) -> Self {
-        Self { keys: division.keys, epoch: Epoch::NONE, tenure: Tenure::Never, lineage: Vec::new() }
-    }
-
-    /// Who owns it; `None` where nobody does.
-    #[must_use]
-    pub const fn owner(&self) -> Option<&Member> {
-        match &self.tenure {
-            Tenure::Now(member) => Some(member),
-            Tenure::Never | Tenure::Past(_) => None,
-        }
-    }
-
-    /// The node that owns it or was the last to own it; `None` where none ever did.
-    #[must_use]
-    pub const fn home(&self) -> Option<&NodeId> {
-        match &self.tenure {
-            Tenure::Now(member) | Tenure::Past(member) => Some(&member.node),
-            Tenure::Never => None,
-        }
-    }
-
-    /// The first slot of the owner's journal that can hold a commit under the present epoch.
-    fn since(&self, member: &Member) -> Slot {
-        let ended = self.lineage.iter().rev().find(|span| span.member == *member);
-        ended.map_or(Slot(1), |span| span.to)
-    }
-
-    fn end(&mut self, member: &Member, to: Slot) {
-        let from = self.since(member);
-        // An owner that committed nothing leaves nothing to restore: so that a node that dies at
-        // each start doesn't grow the lineage.
-        if from < to {
-            self.lineage.push(Span { member: member.clone(), epoch: self.epoch, from, to });
-        }
-        self.tenure = Tenure::Past(member.clone());
     }
 }
 

@@ -8,6 +8,7 @@ fn member(node: &str, incarnation: u64) -> Member {
     Member { node: NodeId::new(node).unwrap(), incarnation: Incarnation(incarnation) }
 }
 
+/// Each kind of change that the first format knew.
 fn changes() -> Vec<(Change, &'static str)> {
     let (range, epoch) = (RangeId(65_535), Epoch::new(u64::MAX));
     let keys = KeyRange::new(0x8000_0000_0000_0000, 0).unwrap();
@@ -44,20 +45,45 @@ fn changes() -> Vec<(Change, &'static str)> {
     ]
 }
 
+/// Each kind of change that the second format added.
+fn later_changes() -> Vec<(Change, &'static str)> {
+    let node = NodeId::new("node-1").unwrap();
+    let intended = |intent| Change::Intended { node: node.clone(), intent };
+    vec![
+        (intended(Intent::Cordon), r#"{"kind":"intended","node":"node-1","intent":"cordon"}"#),
+        (intended(Intent::Drain), r#"{"kind":"intended","node":"node-1","intent":"drain"}"#),
+        (intended(Intent::Serve), r#"{"kind":"intended","node":"node-1","intent":"serve"}"#),
+    ]
+}
+
 fn sealed(content: &str) -> Bytes {
-    envelope::seal(MAGIC, 1, content.as_bytes())
+    envelope::seal(MAGIC, 1, 1, content.as_bytes())
 }
 
 /// The format is a promise: who changes it must raise the format's number.
 #[test]
 fn each_kind_of_entry_has_this_form() {
-    for (change, json) in changes() {
-        let entry = Entry { term: Term(3), change };
-        let object = entry.seal(5);
-        let content = envelope::open(MAGIC, &object).unwrap().content;
-        assert_eq!(str::from_utf8(content).unwrap(), format!(r#"{{"term":3,"change":{json}}}"#));
-        assert_eq!(Entry::open(&object).unwrap(), entry);
+    for (format, changes) in [(1, changes()), (2, later_changes())] {
+        for (change, json) in changes {
+            let entry = Entry { term: Term(3), change };
+            let object = entry.seal(5);
+            let content = envelope::open(MAGIC, &object).unwrap().content;
+            let expected = format!(r#"{{"term":3,"change":{json}}}"#);
+            assert_eq!(str::from_utf8(content).unwrap(), expected);
+            let head = format!("TLCL {format} {format} 0000000000000005 ");
+            assert!(object.starts_with(head.as_bytes()), "{object:?}");
+            assert_eq!(Entry::open(&object).unwrap(), entry);
+        }
     }
+}
+
+/// The bytes as the version before this one wrote them: what is in a store must be read for ever.
+#[test]
+fn an_entry_of_the_first_format_is_read_and_written_as_it_was() {
+    let object = b"TLCL 1 1 0000000000000005 28e5ab62\n{\"term\":3,\"change\":{\"kind\":\"leader\",\"candidate\":\"node-1\"}}";
+    let entry = Entry { term: Term(3), change: changes().remove(0).0 };
+    assert_eq!(Entry::open(object).unwrap(), entry);
+    assert_eq!(&entry.seal(5)[..], object);
 }
 
 #[test]

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 use proto::types::Slot;
 
 use super::*;
-use crate::fixtures::{assigned, dead, divided, fold, joined, lead, member, node, released, table};
+use crate::fixtures::{
+    assigned, dead, divided, fold, intended, joined, lead, member, node, released, table,
+};
 use crate::machine::entry::Change;
 use crate::machine::plan::plan;
 
@@ -180,4 +182,25 @@ proptest! {
             prop_assert!(!dead);
         }
     }
+}
+
+#[test]
+fn what_an_operator_wants_of_a_node_decides_what_the_plan_knows_of_it() {
+    let conditions = |changes: &[Change]| {
+        let (table, held_dead) = (table(changes), BTreeSet::from([member("d", 1)]));
+        let facts = Observed { table: &table, held_dead: &held_dead }.facts();
+        facts.nodes.into_values().collect::<Vec<_>>()
+    };
+    let mut changes = vec![lead("a")];
+    changes.extend(["a", "b", "c", "d"].map(|name| joined(name, 1)));
+    let [serving, dead] = [Condition::Serving, Condition::Dead];
+    assert_eq!(conditions(&changes), [serving, serving, serving, dead]);
+    changes.extend(
+        [("b", Intent::Cordon), ("c", Intent::Drain), ("d", Intent::Drain)]
+            .map(|(name, intent)| intended(name, intent)),
+    );
+    let wanted = [serving, Condition::Cordoned, Condition::Draining, dead];
+    assert_eq!(conditions(&changes), wanted);
+    changes.push(intended("c", Intent::Serve));
+    assert_eq!(conditions(&changes), [serving, Condition::Cordoned, serving, dead]);
 }

@@ -1,9 +1,12 @@
 //! What the control log may say next, and what follows from what it said.
 
+use proto::types::Epoch;
+
 use super::*;
 use crate::fixtures::{
-    assigned, dead, divided, entry, fold, joined, lead, member, node, released, table,
+    assigned, dead, divided, entry, fold, intended, joined, lead, member, node, released, table,
 };
+use crate::machine::entry::Division;
 
 /// Two nodes, of which `a` owns both ranges.
 fn two_ranges() -> Vec<Change> {
@@ -217,4 +220,29 @@ fn the_death_of_one_node_leaves_the_ranges_of_the_others() {
     let mut changes = two_ranges();
     changes.push(dead("b", 1, 1));
     check_range(&changes, &Tenure::Now(member("a", 1)), 1, &[]);
+}
+
+#[test]
+fn what_a_node_is_to_be_used_for_holds_in_all_its_lives_until_another_is_said() {
+    let mut table = table(&[lead("a"), joined("a", 1), joined("b", 1)]);
+    assert_eq!(table.intent(&node("a")), Intent::Serve);
+    for intent in [Intent::Drain, Intent::Cordon, Intent::Cordon] {
+        fold(&mut table, intended("a", intent)).unwrap();
+        assert_eq!(table.intent(&node("a")), intent);
+    }
+    fold(&mut table, dead("a", 1, 1)).unwrap();
+    fold(&mut table, lead("b")).unwrap();
+    fold(&mut table, joined("a", 2)).unwrap();
+    assert_eq!(
+        (table.intent(&node("a")), table.intent(&node("b"))),
+        (Intent::Cordon, Intent::Serve)
+    );
+    fold(&mut table, intended("a", Intent::Serve)).unwrap();
+    assert_eq!(table.intent(&node("a")), Intent::Serve);
+}
+
+#[test]
+fn nothing_is_intended_for_a_node_that_never_joined() {
+    let before = [lead("a"), joined("ab", 1)];
+    check_refused(&before, intended("a", Intent::Drain), Refused::Stranger(node("a")));
 }

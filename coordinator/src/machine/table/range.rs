@@ -1,0 +1,86 @@
+//! What the control log says of one range: its keys, its owner, and where its past is.
+
+use proto::types::{Epoch, KeyRange, NodeId, Slot};
+
+use crate::machine::entry::Division;
+use crate::machine::member::Member;
+
+/// What is known of one range.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Range {
+    /// Its keys.
+    pub keys: KeyRange,
+    /// Its last owner's epoch; [`Epoch::NONE`] before the first.
+    pub epoch: Epoch,
+    /// Who owns it.
+    pub tenure: Tenure,
+    /// Where its past is: every stretch of a journal that may hold commits of an owner that is one
+    /// no more, in the order of their epochs. Empty where nobody has committed for it.
+    pub lineage: Vec<Span>,
+}
+
+/// Whose a range is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Tenure {
+    /// Nobody's, as ever.
+    Never,
+    /// Nobody's since this owner died or gave it up.
+    Past(Member),
+    /// This owner's, at the range's epoch.
+    Now(Member),
+}
+
+/// The slots `from..to` of one journal, where an owner's commits for a range are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Span {
+    /// The owner, whose journal it is.
+    pub member: Member,
+    /// The epoch under which it owned the range. A block of the range with another is none of this
+    /// span.
+    pub epoch: Epoch,
+    /// The first slot that can hold a commit for the range. Those before the owner got the range
+    /// hold nothing of it.
+    pub from: Slot,
+    /// One past the last: the fence's slot, or the one after the owner's last commit for the range.
+    pub to: Slot,
+}
+
+impl Range {
+    pub(super) const fn new(division: &Division) -> Self {
+        Self { keys: division.keys, epoch: Epoch::NONE, tenure: Tenure::Never, lineage: Vec::new() }
+    }
+
+    /// Who owns it; `None` where nobody does.
+    #[must_use]
+    pub const fn owner(&self) -> Option<&Member> {
+        match &self.tenure {
+            Tenure::Now(member) => Some(member),
+            Tenure::Never | Tenure::Past(_) => None,
+        }
+    }
+
+    /// The node that owns it or was the last to own it; `None` where none ever did.
+    #[must_use]
+    pub const fn home(&self) -> Option<&NodeId> {
+        match &self.tenure {
+            Tenure::Now(member) | Tenure::Past(member) => Some(&member.node),
+            Tenure::Never => None,
+        }
+    }
+
+    /// The first slot of the owner's journal that can hold a commit under the present epoch.
+    pub(super) fn since(&self, member: &Member) -> Slot {
+        let ended = self.lineage.iter().rev().find(|span| span.member == *member);
+        ended.map_or(Slot(1), |span| span.to)
+    }
+
+    pub(super) fn end(&mut self, member: &Member, to: Slot) {
+        let from = self.since(member);
+        // An owner that committed nothing leaves nothing to restore: so that a node that dies at
+        // each start doesn't grow the lineage.
+        if from < to {
+            self.lineage.push(Span { member: member.clone(), epoch: self.epoch, from, to });
+        }
+        self.tenure = Tenure::Past(member.clone());
+    }
+}
