@@ -5,6 +5,7 @@ pub mod envelope;
 pub mod fence;
 pub mod health;
 pub mod member;
+pub mod pace;
 pub mod plan;
 pub mod reconcile;
 pub mod table;

@@ -1,9 +1,12 @@
-//! Which node should own which range: a pure function of who serves and of where the ranges are.
+//! Which node should own which range: a pure function of who serves, of where the ranges are, and of
+//! what they cost where that is known.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use proto::types::{NodeId, RangeId};
+
+mod count;
+mod load;
 
 /// What a plan is made from.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -12,6 +15,18 @@ pub struct Facts {
     pub nodes: BTreeMap<NodeId, Condition>,
     /// Each range's home: the node that owns it or was the last to; `None` where none ever did.
     pub homes: BTreeMap<RangeId, Option<NodeId>>,
+    /// What ranges cost. One that is absent is taken for an average one; where all are, ranges are
+    /// counted.
+    pub loads: BTreeMap<RangeId, Load>,
+}
+
+/// What a range costs the node that owns it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Load {
+    /// How much it keeps, in bytes.
+    pub state_bytes: u64,
+    /// How many records it takes in, a second.
+    pub records_per_s: u64,
 }
 
 /// What a node is good for.
@@ -31,25 +46,16 @@ pub enum Condition {
 /// is left out unless it is at home on a node that lives.
 pub type Placement = BTreeMap<RangeId, NodeId>;
 
-/// The placement that spreads the ranges evenly (to one) over the nodes that serve, with the fewest
-/// moves from where they are.
+/// The placement that spreads the ranges evenly over the nodes that serve, with the fewest moves from
+/// where they are: by number, to one, or by load, to a tolerance.
 #[must_use]
 pub fn plan(facts: &Facts) -> Placement {
     let (mut placement, free) = facts.divided();
-    let mut room = shares(facts, &free);
-    let mut homeless = Vec::new();
-    for (range, home) in free {
-        match home.and_then(|home| Some((home, room.get_mut(home)?))) {
-            Some((home, places)) if *places > 0 => {
-                *places -= 1;
-                placement.insert(range, home.clone());
-            }
-            Some(_) | None => homeless.push(range),
-        }
-    }
-    // The shares add up to the ranges: as many are homeless as there are places left.
-    let places = room.into_iter().flat_map(|(node, places)| std::iter::repeat_n(node, places));
-    placement.extend(homeless.into_iter().zip(places.cloned()));
+    placement.extend(if facts.loads.is_empty() {
+        count::spread(facts, &free)
+    } else {
+        load::spread(facts, &free)
+    });
     placement
 }
 
@@ -80,22 +86,6 @@ impl Facts {
         let serving = self.nodes.iter().filter(|&(_, is)| *is == Condition::Serving);
         serving.map(|(node, _)| node)
     }
-}
-
-/// How many of the ranges each serving node should own. Where they don't divide evenly, those that
-/// own most already own one more: so nothing moves only to change who has the remainder.
-fn shares<'a>(facts: &'a Facts, free: &Free<'a>) -> BTreeMap<&'a NodeId, usize> {
-    let mut owned: BTreeMap<&NodeId, usize> = facts.serving().map(|node| (node, 0)).collect();
-    for home in free.iter().filter_map(|&(_, home)| home) {
-        owned.entry(home).and_modify(|ranges| *ranges += 1);
-    }
-    let mut nodes: Vec<_> = owned.into_iter().collect();
-    nodes.sort_by_key(|&(_, ranges)| Reverse(ranges));
-
-    let count = nodes.len().max(1);
-    let (each, remainder) = (free.len() / count, free.len() % count);
-    let share = |place| each + usize::from(place < remainder);
-    nodes.into_iter().enumerate().map(|(place, (node, _))| (node, share(place))).collect()
 }
 
 #[cfg(test)]

@@ -63,6 +63,7 @@ impl Observed<'_> {
         Facts {
             nodes: members.map(|node| (node.clone(), condition(node))).collect(),
             homes: self.table.ranges().map(|(id, range)| (id, range.home().cloned())).collect(),
+            loads: BTreeMap::new(),
         }
     }
 

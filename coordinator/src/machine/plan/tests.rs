@@ -15,6 +15,7 @@ fn facts(conditions: &[Condition], homes: &[usize]) -> Facts {
     Facts {
         nodes: conditions.iter().enumerate().map(|(place, &is)| (name(place), is)).collect(),
         homes: (0..).map(RangeId).zip(homes.iter().map(home)).collect(),
+        loads: BTreeMap::new(),
     }
 }
 
