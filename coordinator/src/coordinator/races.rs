@@ -75,7 +75,10 @@ impl World {
             | Change::Divided { .. }
             | Change::Assigned { .. }
             | Change::Released { .. }
-            | Change::Intended { .. } => None,
+            | Change::Intended { .. }
+            | Change::Moved { .. }
+            | Change::Split { .. }
+            | Change::Merged { .. } => None,
         };
         let joined = self.entries().into_iter().filter_map(joined);
         joined.take_while(|other| other != member).map(|other| self.commits(&other).len()).sum()
@@ -190,7 +193,10 @@ fn verify(world: &World) {
             Change::Joined { .. }
             | Change::Divided { .. }
             | Change::Released { .. }
-            | Change::Intended { .. } => {}
+            | Change::Intended { .. }
+            | Change::Moved { .. }
+            | Change::Split { .. }
+            | Change::Merged { .. } => {}
         }
         assert_eq!(terms.last(), Some(&entry.term), "who leads writes");
     }

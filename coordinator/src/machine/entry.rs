@@ -71,6 +71,66 @@ pub enum Change {
         /// What for. It holds until another is said.
         intent: Intent,
     },
+    /// A living owner has closed ranges, each at a commit, and they have new owners: a release and an
+    /// assignment in one, so that nobody waits for two slots.
+    Moved {
+        /// The owner that closed them.
+        member: Member,
+        /// Ascending by range.
+        handovers: Vec<Handover>,
+    },
+    /// A range is no more; others have its keys and its past, and its owner owns them.
+    Split {
+        /// The owner, which has closed the range at a commit.
+        member: Member,
+        /// The range. Its number is never used again.
+        #[serde(with = "wire::range")]
+        range: RangeId,
+        /// The slot of the owner's journal after the last with a commit for the range.
+        #[serde(with = "wire::slot")]
+        to: Slot,
+        /// The epoch of each child, the one after the range's.
+        #[serde(with = "wire::epoch")]
+        epoch: Epoch,
+        /// What the range becomes, ascending by number and by key; the numbers are new.
+        children: Vec<Division>,
+    },
+    /// Two neighbours with one owner are no more; another range has their keys and their pasts.
+    Merged {
+        /// The owner, which has closed both at one commit and at equal positions. Only the owner can
+        /// see that the positions are equal; it closes neither for a merge before they are.
+        member: Member,
+        /// The range with the lower keys.
+        #[serde(with = "wire::range")]
+        left: RangeId,
+        /// The range with the upper keys.
+        #[serde(with = "wire::range")]
+        right: RangeId,
+        /// The slot of the owner's journal after the last with a commit for either.
+        #[serde(with = "wire::slot")]
+        to: Slot,
+        /// The child's epoch, the one after the greater of both.
+        #[serde(with = "wire::epoch")]
+        epoch: Epoch,
+        /// What they become; the number is new.
+        child: Division,
+    },
+}
+
+/// A range that goes from one living owner to another.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Handover {
+    /// The range.
+    #[serde(with = "wire::range")]
+    pub range: RangeId,
+    /// The slot of the former owner's journal after the last with a commit for the range.
+    #[serde(with = "wire::slot")]
+    pub to: Slot,
+    /// Who owns it from now on. The former owner may get it back this way.
+    pub next: Member,
+    /// Under which number.
+    #[serde(with = "wire::epoch")]
+    pub epoch: Epoch,
 }
 
 /// What an operator wants of a node.
@@ -164,7 +224,10 @@ impl Change {
             | Self::Divided { .. }
             | Self::Assigned { .. }
             | Self::Released { .. } => 1,
-            Self::Intended { .. } => 2,
+            Self::Intended { .. }
+            | Self::Moved { .. }
+            | Self::Split { .. }
+            | Self::Merged { .. } => 2,
         }
     }
 }

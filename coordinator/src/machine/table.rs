@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use proto::types::{Incarnation, NodeId, RangeId, Slot};
 
-use super::entry::{Assignment, Change, Entry, Intent, Release};
+use super::entry::{Assignment, Change, Division, Entry, Handover, Intent, Release};
 use super::member::{Member, Term};
 
 mod check;
+mod keys;
 mod range;
 mod refused;
 
@@ -20,6 +21,8 @@ pub struct Table {
     leader: Option<Leader>,
     members: BTreeMap<Member, Standing>,
     ranges: BTreeMap<RangeId, Range>,
+    /// The greatest number that a range has ever had; `None` before the key space was divided.
+    last_range: Option<RangeId>,
     /// What operators want of nodes. One that is absent is to serve.
     intents: BTreeMap<NodeId, Intent>,
 }
@@ -64,11 +67,23 @@ impl Table {
             }
             Change::Dead { member, fenced_at } => self.bury(&member, fenced_at),
             Change::Divided { ranges } => {
-                self.ranges = ranges.iter().map(|new| (new.range, Range::new(new))).collect();
+                ranges.iter().for_each(|new| self.insert(new.range, Range::new(new)));
             }
             Change::Assigned { assignments } => self.assign(assignments),
             Change::Released { member, releases } => self.release(&member, &releases),
             Change::Intended { node, intent } => self.intend(node, intent),
+            Change::Moved { member, handovers } => self.hand_over(&member, handovers),
+            Change::Split { member, range, to, epoch, children } => {
+                let past = self.close(range, &member, to);
+                for Division { range, keys } in children {
+                    self.insert(range, Range::heir(keys, epoch, &member, past.clone()));
+                }
+            }
+            Change::Merged { member, left, right, to, epoch, child } => {
+                let pasts = [left, right].map(|range| self.close(range, &member, to));
+                let heir = Range::heir(child.keys, epoch, &member, pasts.concat());
+                self.insert(child.range, heir);
+            }
         }
         Ok(())
     }
@@ -121,6 +136,14 @@ impl Table {
         self.ranges.get(&range)
     }
 
+    /// The least number that no range has ever had: those above it are free too. `None` where all
+    /// have been used.
+    #[must_use]
+    pub fn next_range(&self) -> Option<RangeId> {
+        let last = self.last_range.map_or(Some(0), |last| last.0.checked_add(1));
+        last.map(RangeId)
+    }
+
     /// Where the range's past is; see [`Range::lineage`].
     #[must_use]
     pub fn lineage(&self, range: RangeId) -> &[Span] {
@@ -135,9 +158,8 @@ impl Table {
 
     fn bury(&mut self, member: &Member, fenced_at: Slot) {
         self.members.insert(member.clone(), Standing::Dead { fenced_at });
-        for range in self.ranges.values_mut().filter(|range| range.owner() == Some(member)) {
-            range.end(member, fenced_at);
-        }
+        let owned = self.ranges.iter_mut().filter(|(_, range)| range.owner() == Some(member));
+        owned.for_each(|(&id, range)| range.end(id, member, fenced_at));
     }
 
     fn assign(&mut self, assignments: Vec<Assignment>) {
@@ -151,8 +173,29 @@ impl Table {
     fn release(&mut self, member: &Member, releases: &[Release]) {
         for release in releases {
             let range = self.ranges.get_mut(&release.range).expect("checked before");
-            range.end(member, release.to);
+            range.end(release.range, member, release.to);
         }
+    }
+
+    fn hand_over(&mut self, member: &Member, handovers: Vec<Handover>) {
+        for Handover { range: id, to, next, epoch } in handovers {
+            let range = self.ranges.get_mut(&id).expect("checked before");
+            range.end(id, member, to);
+            range.epoch = epoch;
+            range.tenure = Tenure::Now(next);
+        }
+    }
+
+    fn insert(&mut self, id: RangeId, range: Range) {
+        self.last_range = self.last_range.max(Some(id));
+        self.ranges.insert(id, range);
+    }
+
+    /// Takes a range out, and says where its past is.
+    fn close(&mut self, id: RangeId, member: &Member, to: Slot) -> Vec<Span> {
+        let mut range = self.ranges.remove(&id).expect("checked before");
+        range.end(id, member, to);
+        range.lineage
     }
 
     fn intend(&mut self, node: NodeId, intent: Intent) {

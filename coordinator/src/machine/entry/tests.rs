@@ -8,6 +8,10 @@ fn member(node: &str, incarnation: u64) -> Member {
     Member { node: NodeId::new(node).unwrap(), incarnation: Incarnation(incarnation) }
 }
 
+fn division(range: u16, start: u64, end: u64) -> Division {
+    Division { range: RangeId(range), keys: KeyRange::new(start, end).unwrap() }
+}
+
 /// Each kind of change that the first format knew.
 fn changes() -> Vec<(Change, &'static str)> {
     let (range, epoch) = (RangeId(65_535), Epoch::new(u64::MAX));
@@ -53,6 +57,39 @@ fn later_changes() -> Vec<(Change, &'static str)> {
         (intended(Intent::Cordon), r#"{"kind":"intended","node":"node-1","intent":"cordon"}"#),
         (intended(Intent::Drain), r#"{"kind":"intended","node":"node-1","intent":"drain"}"#),
         (intended(Intent::Serve), r#"{"kind":"intended","node":"node-1","intent":"serve"}"#),
+        (
+            Change::Moved {
+                member: member("node-1", 2),
+                handovers: vec![Handover {
+                    range: RangeId(7),
+                    to: Slot(12),
+                    next: member("node-2", 1),
+                    epoch: Epoch::new(4),
+                }],
+            },
+            r#"{"kind":"moved","member":{"node":"node-1","incarnation":2},"handovers":[{"range":7,"to":12,"next":{"node":"node-2","incarnation":1},"epoch":4}]}"#,
+        ),
+        (
+            Change::Split {
+                member: member("node-1", 2),
+                range: RangeId(7),
+                to: Slot(12),
+                epoch: Epoch::new(4),
+                children: vec![division(8, 0x10, 0x20), division(9, 0x20, 0)],
+            },
+            r#"{"kind":"split","member":{"node":"node-1","incarnation":2},"range":7,"to":12,"epoch":4,"children":[{"range":8,"keys":"0000000000000010-0000000000000020"},{"range":9,"keys":"0000000000000020-0000000000000000"}]}"#,
+        ),
+        (
+            Change::Merged {
+                member: member("node-1", 2),
+                left: RangeId(8),
+                right: RangeId(9),
+                to: Slot(13),
+                epoch: Epoch::new(5),
+                child: division(10, 0x10, 0),
+            },
+            r#"{"kind":"merged","member":{"node":"node-1","incarnation":2},"left":8,"right":9,"to":13,"epoch":5,"child":{"range":10,"keys":"0000000000000010-0000000000000000"}}"#,
+        ),
     ]
 }
 

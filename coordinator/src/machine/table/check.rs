@@ -3,7 +3,7 @@
 use proto::types::{Epoch, Incarnation, KeyRange, NodeId, RangeId, Slot};
 
 use super::{Range, Refused, Standing, Table};
-use crate::machine::entry::{Assignment, Change, Division, Entry, Release};
+use crate::machine::entry::{Assignment, Change, Division, Entry, Handover, Release};
 use crate::machine::member::{Member, Term};
 
 impl Table {
@@ -22,6 +22,9 @@ impl Table {
             Change::Assigned { assignments } => self.check_assigned(assignments),
             Change::Released { member, releases } => self.check_released(member, releases),
             Change::Intended { node, .. } => self.check_known(node),
+            Change::Moved { member, handovers } => self.check_moved(member, handovers),
+            Change::Split { .. } => self.check_split(&entry.change),
+            Change::Merged { .. } => self.check_merged(&entry.change),
         }
     }
 
@@ -33,7 +36,10 @@ impl Table {
             | Change::Divided { .. }
             | Change::Assigned { .. }
             | Change::Released { .. }
-            | Change::Intended { .. } => self.term(),
+            | Change::Intended { .. }
+            | Change::Moved { .. }
+            | Change::Split { .. }
+            | Change::Merged { .. } => self.term(),
         };
         // Without a leader nothing but a leader can be written.
         if entry.term != expected || expected == Term::NONE {
@@ -65,23 +71,14 @@ impl Table {
         if !self.ranges.is_empty() {
             return Err(Refused::Divided);
         }
-        check_ascending(divisions.iter().map(|division| division.range))?;
-        let mut start = Some(KeyRange::FULL.start());
-        for division in divisions {
-            if start != Some(division.keys.start()) {
-                return Err(Refused::Uncovered(division.range));
-            }
-            start = Some(division.keys.end()).filter(|&end| end != KeyRange::FULL.end());
-        }
-        let last = divisions.last().map_or(RangeId(0), |last| last.range);
-        start.map_or(Ok(()), |_| Err(Refused::Uncovered(last)))
+        self.check_cover(KeyRange::FULL, divisions)
     }
 
     fn check_assigned(&self, assignments: &[Assignment]) -> Result<(), Refused> {
         check_ascending(assignments.iter().map(|assignment| assignment.range))?;
         for Assignment { range: id, member, epoch } in assignments {
             self.check_alive(member)?;
-            let range = self.known(*id)?;
+            let range = self.ranges.get(id).ok_or(Refused::Unknown(*id))?;
             if let Some(owner) = range.owner() {
                 return Err(Refused::Owned { range: *id, owner: owner.clone() });
             }
@@ -93,17 +90,38 @@ impl Table {
     fn check_released(&self, member: &Member, releases: &[Release]) -> Result<(), Refused> {
         check_ascending(releases.iter().map(|release| release.range))?;
         for &Release { range: id, epoch, to } in releases {
-            let range = self.known(id)?;
-            if range.owner() != Some(member) {
-                return Err(Refused::NotOwner { range: id, member: member.clone() });
-            }
+            let range = self.check_closed(id, member, to)?;
             check_epoch(id, epoch, range.epoch)?;
-            let least = range.since(member);
-            if to < least {
-                return Err(Refused::TooEarly { member: member.clone(), to, least });
-            }
         }
         Ok(())
+    }
+
+    fn check_moved(&self, member: &Member, handovers: &[Handover]) -> Result<(), Refused> {
+        check_ascending(handovers.iter().map(|handover| handover.range))?;
+        for Handover { range: id, to, next, epoch } in handovers {
+            self.check_alive(next)?;
+            let range = self.check_closed(*id, member, *to)?;
+            check_epoch(*id, *epoch, range.epoch.next())?;
+        }
+        Ok(())
+    }
+
+    /// Whether `member` owns the range and its commits can end at `to`.
+    pub(super) fn check_closed(
+        &self,
+        id: RangeId,
+        member: &Member,
+        to: Slot,
+    ) -> Result<&Range, Refused> {
+        let range = self.ranges.get(&id).ok_or(Refused::Unknown(id))?;
+        if range.owner() != Some(member) {
+            return Err(Refused::NotOwner { range: id, member: member.clone() });
+        }
+        let least = range.since(member);
+        if to < least {
+            return Err(Refused::TooEarly { member: member.clone(), to, least });
+        }
+        Ok(range)
     }
 
     fn check_known(&self, node: &NodeId) -> Result<(), Refused> {
@@ -115,13 +133,9 @@ impl Table {
         let alive = self.standing(member).is_some_and(Standing::is_alive);
         if alive { Ok(()) } else { Err(Refused::NotAlive(member.clone())) }
     }
-
-    fn known(&self, range: RangeId) -> Result<&Range, Refused> {
-        self.ranges.get(&range).ok_or(Refused::Unknown(range))
-    }
 }
 
-fn check_ascending(ranges: impl Iterator<Item = RangeId>) -> Result<(), Refused> {
+pub(super) fn check_ascending(ranges: impl Iterator<Item = RangeId>) -> Result<(), Refused> {
     let mut last = None;
     for range in ranges {
         if last >= Some(range) {
@@ -133,6 +147,6 @@ fn check_ascending(ranges: impl Iterator<Item = RangeId>) -> Result<(), Refused>
 }
 
 /// I1: an epoch is given once, and the next owner's is the next.
-fn check_epoch(range: RangeId, found: Epoch, expected: Epoch) -> Result<(), Refused> {
+pub(super) fn check_epoch(range: RangeId, found: Epoch, expected: Epoch) -> Result<(), Refused> {
     if found == expected { Ok(()) } else { Err(Refused::Epoch { range, found, expected }) }
 }

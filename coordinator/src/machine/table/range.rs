@@ -1,6 +1,6 @@
 //! What the control log says of one range: its keys, its owner, and where its past is.
 
-use proto::types::{Epoch, KeyRange, NodeId, Slot};
+use proto::types::{Epoch, KeyRange, NodeId, RangeId, Slot};
 
 use crate::machine::entry::Division;
 use crate::machine::member::Member;
@@ -33,6 +33,9 @@ pub enum Tenure {
 /// The slots `from..to` of one journal, where an owner's commits for a range are.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Span {
+    /// The range whose commits they are: the one whose past this is, or one that it came from by
+    /// splits and merges. Of such a one's commits only those keys count that this range has.
+    pub range: RangeId,
     /// The owner, whose journal it is.
     pub member: Member,
     /// The epoch under which it owned the range. A block of the range with another is none of this
@@ -48,6 +51,20 @@ pub struct Span {
 impl Range {
     pub(super) const fn new(division: &Division) -> Self {
         Self { keys: division.keys, epoch: Epoch::NONE, tenure: Tenure::Never, lineage: Vec::new() }
+    }
+
+    /// What `member` owns at `epoch` after the ranges of these `pasts` became this one.
+    pub(super) fn heir(
+        keys: KeyRange,
+        epoch: Epoch,
+        member: &Member,
+        pasts: impl IntoIterator<Item = Span>,
+    ) -> Self {
+        let mut lineage: Vec<_> = pasts.into_iter().collect();
+        // Each range's own spans stay in their order. What both had from one ancestor is one past.
+        lineage.sort_by_key(|span| (span.epoch, span.range));
+        lineage.dedup();
+        Self { keys, epoch, tenure: Tenure::Now(member.clone()), lineage }
     }
 
     /// Who owns it; `None` where nobody does.
@@ -70,16 +87,17 @@ impl Range {
 
     /// The first slot of the owner's journal that can hold a commit under the present epoch.
     pub(super) fn since(&self, member: &Member) -> Slot {
-        let ended = self.lineage.iter().rev().find(|span| span.member == *member);
-        ended.map_or(Slot(1), |span| span.to)
+        let ended = self.lineage.iter().filter(|span| span.member == *member);
+        ended.map(|span| span.to).max().unwrap_or(Slot(1))
     }
 
-    pub(super) fn end(&mut self, member: &Member, to: Slot) {
-        let from = self.since(member);
+    /// The owner's commits for the range, whose number is `range`, end before `to`.
+    pub(super) fn end(&mut self, range: RangeId, member: &Member, to: Slot) {
+        let (epoch, from) = (self.epoch, self.since(member));
         // An owner that committed nothing leaves nothing to restore: so that a node that dies at
         // each start doesn't grow the lineage.
         if from < to {
-            self.lineage.push(Span { member: member.clone(), epoch: self.epoch, from, to });
+            self.lineage.push(Span { range, member: member.clone(), epoch, from, to });
         }
         self.tenure = Tenure::Past(member.clone());
     }

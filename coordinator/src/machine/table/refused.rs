@@ -78,4 +78,18 @@ pub enum Refused {
     /// A node that never joined.
     #[error("use {0} for something: it never joined")]
     Stranger(NodeId),
+    /// A number that a range has or had.
+    #[error("make {0}: that number was used before")]
+    Reused(RangeId),
+    /// Less than two children.
+    #[error("split {0}: it must become two ranges at least")]
+    Whole(RangeId),
+    /// Ranges that do not make up the keys of their child.
+    #[error("merge {left} and {right}: they are no neighbours that make up the child's keys")]
+    Apart {
+        /// The one that should have the lower keys.
+        left: RangeId,
+        /// The one that should have the upper keys.
+        right: RangeId,
+    },
 }
