@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::*;
 use crate::claim::{Claim, claim};
 use crate::fixtures::node;
-use crate::machine::entry::Entry;
+use crate::machine::entry::{Assignment, Entry};
 use crate::machine::fence::is_fence;
 use crate::testing::dice;
 use crate::testing::memory_log::{Fault, Faults, MemoryLog};

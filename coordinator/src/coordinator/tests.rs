@@ -6,9 +6,11 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use futures::executor::block_on;
 use proto::log::Created;
+use proto::types::Epoch;
 
 use super::*;
 use crate::fixtures::{joined, lead, member, node};
+use crate::machine::table::Span;
 use crate::testing::memory_log::{Fault, MemoryLog};
 
 /// A store, as all processes share it.

@@ -1,7 +1,7 @@
 //! Orders follow from the difference, are safe in any order, and come to an end.
 
 use proptest::prelude::*;
-use proto::types::Slot;
+use proto::types::{Epoch, Slot};
 
 use super::*;
 use crate::fixtures::{
@@ -133,6 +133,11 @@ impl Cluster {
                 Order::Assign { range, member, epoch } => {
                     assigned(&[(range.0, member, epoch.get())])
                 }
+                Order::Move { .. }
+                | Order::Serve { .. }
+                | Order::Warm { .. }
+                | Order::Rejoin { .. }
+                | Order::Cool { .. } => unreachable!("{order:?} needs to know more"),
             };
             fold(&mut self.table, change).expect("an order obeys the control log's rules");
         }

@@ -18,9 +18,10 @@ fn facts(nodes: usize, loads: &[(u64, u64)]) -> Facts {
     }
 }
 
-/// The same, after the ranges have gone where they should, and gone again where that is better.
+/// The same, after the ranges have gone where they should: those without a home first, then those for
+/// nodes without ranges, then all.
 fn settled(mut facts: Facts) -> Facts {
-    for _ in 0..2 {
+    for _ in 0..3 {
         for (range, node) in plan(&facts) {
             facts.homes.insert(range, Some(node));
         }
@@ -64,7 +65,7 @@ proptest! {
     }
 
     #[test]
-    fn from_anywhere_it_takes_two_plans_to_come_to_rest(
+    fn from_anywhere_it_takes_three_plans_to_come_to_rest(
         nodes in 1..9_usize, loads in any_loads(1), homes in prop::collection::vec(0..12_usize, 80),
     ) {
         let mut facts = facts(nodes, &loads);
