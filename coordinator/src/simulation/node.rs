@@ -16,6 +16,8 @@ use crate::machine::report::{Copy, Holding, Report, Stage};
 const HEARTBEAT: u64 = 2;
 /// How many rounds a node waits for an answer before it asks to join again.
 const PATIENCE: u64 = 8;
+/// How many rounds a copy takes to become ready.
+const WARMING: u64 = 6;
 
 pub(super) struct Node {
     id: NodeId,
@@ -33,8 +35,8 @@ pub(super) struct Node {
 struct Life {
     member: Member,
     holdings: BTreeMap<RangeId, Holding>,
-    /// Whether a copy is ready, and the epoch that it follows.
-    copies: BTreeMap<RangeId, (Epoch, bool)>,
+    /// The epoch that a copy follows, and for how many rounds more it is not ready.
+    copies: BTreeMap<RangeId, (Epoch, u64)>,
     next_slot: Slot,
     reports: u64,
 }
@@ -161,7 +163,7 @@ impl Life {
                 }
                 self.holdings.insert(range, holding(range, epoch, Stage::Restoring));
                 let copy = self.copies.remove(&range);
-                let is_warm = copy.is_some_and(|(_, is_ready)| is_ready);
+                let is_warm = copy.is_some_and(|(_, left)| left == 0);
                 return u32::from(epoch > Epoch::NONE.next() && !is_warm);
             }
             Order::Release { range, epoch, .. } => {
@@ -178,7 +180,7 @@ impl Life {
             Order::Warm { range, epoch, .. } => {
                 let known = self.copies.get(&range).is_some_and(|&(follows, _)| follows >= epoch);
                 if !known {
-                    self.copies.insert(range, (epoch, false));
+                    self.copies.insert(range, (epoch, WARMING));
                 }
             }
             Order::Cool { range, .. } => drop(self.copies.remove(&range)),
@@ -208,13 +210,13 @@ impl Life {
                 held.stage = Stage::Serving;
             }
         }
-        self.copies.values_mut().for_each(|(_, is_ready)| *is_ready = true);
+        self.copies.values_mut().for_each(|(_, left)| *left = left.saturating_sub(1));
         true
     }
 
     fn report(&mut self) -> Report {
         self.reports += 1;
-        let copy = |(&range, &(epoch, is_ready))| Copy { range, epoch, is_ready };
+        let copy = |(&range, &(epoch, left))| Copy { range, epoch, is_ready: left == 0 };
         Report {
             member: self.member.clone(),
             number: self.reports,

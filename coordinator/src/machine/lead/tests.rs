@@ -11,6 +11,8 @@ use crate::machine::order::changes;
 use crate::machine::plan::Load;
 use crate::machine::report::Copy;
 
+mod scale;
+
 /// A leader, what it reads, and when.
 struct Desk {
     table: Table,
