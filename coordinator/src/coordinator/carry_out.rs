@@ -62,8 +62,12 @@ impl Coordinator {
         }
     }
 
-    /// Does those of `orders` that are the leader's own: handovers, then assignments, then fences.
-    /// Orders to nodes are passed over. What it has not done when it fails, a later step orders again.
+    /// Looks whether this process still leads, then does those of `orders` that are the leader's own:
+    /// handovers, then assignments, then fences. Orders to nodes are passed over. What it has not done
+    /// when it fails, a later step orders again.
+    ///
+    /// Must be called after each step, also where it ordered nothing: a leader that was followed by
+    /// another and has nothing to write would not come to know it, and go on ordering nodes about.
     ///
     /// This waits for the store. The leader's ticks must go on meanwhile, or it takes its own waiting
     /// for absence ([`crate::machine::health`]).
@@ -77,6 +81,10 @@ impl Coordinator {
         orders: &[Order],
         nonces: Nonces<'_>,
     ) -> Result<(), LeadError> {
+        self.control.catch_up().await?;
+        if self.control.leading().is_none() {
+            return Err(self.deposed());
+        }
         for change in changes(orders) {
             self.write(change, nonces).await?;
         }
@@ -104,7 +112,7 @@ impl Coordinator {
     }
 
     fn deposed(&self) -> LeadError {
-        let leader = self.table().leader().expect("the slot was lost to an entry, the first leads");
+        let leader = self.table().leader().expect("who lost the lead lost it to another");
         LeadError::Deposed { by: leader.candidate.clone(), term: leader.term }
     }
 }

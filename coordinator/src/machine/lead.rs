@@ -9,7 +9,7 @@ use super::member::Member;
 use super::moves::{Moves, Step, Transfer};
 use super::order::Order;
 use super::pace::{ASSUMED_BYTES, Limits, Move, pace};
-use super::plan::{Condition, Facts, Placement, plan};
+use super::plan::{Condition, Facts, Load, Placement, plan};
 use super::reconcile::{Observed, reconcile};
 use super::report::{Holding, Report, Stage};
 use super::table::{Range, Table};
@@ -23,6 +23,8 @@ pub struct Lead {
     moves: Moves,
     /// The newest report of each member.
     reports: BTreeMap<Member, Report>,
+    /// What each range was last said to cost, also by an owner that is none any more.
+    loads: BTreeMap<RangeId, Load>,
 }
 
 impl Lead {
@@ -30,7 +32,8 @@ impl Lead {
     #[must_use]
     pub fn new(settings: Settings, limits: Limits, now_ms: u64) -> Self {
         let detector = Detector::new(settings, now_ms);
-        Self { limits, detector, moves: Moves::default(), reports: BTreeMap::new() }
+        let (moves, reports, loads) = Default::default();
+        Self { limits, detector, moves, reports, loads }
     }
 
     /// A node's heartbeat came at `at_ms`.
@@ -38,6 +41,8 @@ impl Lead {
         self.detector.heard(&report.member, at_ms);
         let is_new = |known: &Report| known.number < report.number;
         if self.reports.get(&report.member).is_none_or(is_new) {
+            let loads = report.holdings.iter().filter_map(|held| Some((held.range, held.load?)));
+            self.loads.extend(loads);
             self.reports.insert(report.member.clone(), report);
         }
     }
@@ -65,6 +70,7 @@ impl Lead {
         let is_over = |member: &Member| table.standing(member).is_some_and(|it| !it.is_alive());
         let ended: Vec<_> = self.reports.keys().filter(|it| is_over(it)).cloned().collect();
         self.reports.retain(|member, _| serves(member));
+        self.loads.retain(|&range, _| table.range(range).is_some());
         self.moves.observe(table, serves, now_ms);
 
         let desired = plan(&self.facts(&observed));
@@ -102,8 +108,7 @@ impl Lead {
                 facts.homes.insert(range, Some(next.node.clone()));
             }
         }
-        let holdings = self.reports.values().flat_map(|report| &report.holdings);
-        facts.loads = holdings.filter_map(|held| Some((held.range, held.load?))).collect();
+        facts.loads.clone_from(&self.loads);
         facts
     }
 
@@ -114,7 +119,8 @@ impl Lead {
         diverted.map(|(id, _)| id).collect()
     }
 
-    /// Begins as many of the moves that are `wanted` as the pace allows.
+    /// Begins as many of the moves that are `wanted` as the pace allows, and none before everybody who
+    /// is alive has been heard: a leader that has heard half of the loads would level that half.
     fn begin(
         &mut self,
         wanted: &BTreeSet<Order>,
@@ -122,6 +128,12 @@ impl Lead {
         serving: &BTreeMap<&NodeId, &Member>,
         now_ms: u64,
     ) {
+        let is_awaited = |member: &&Member| {
+            self.detector.health(member) == Health::Alive && !self.reports.contains_key(*member)
+        };
+        if serving.values().any(is_awaited) {
+            return;
+        }
         let moving = |order: &Order| {
             let Order::Release { range, member, epoch } = order else { return None };
             let next = desired.get(range).and_then(|node| serving.get(node))?;

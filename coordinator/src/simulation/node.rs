@@ -10,6 +10,7 @@ use super::world::{ToLeader, ToNode, World};
 use crate::claim::{Claim, claim};
 use crate::machine::member::Member;
 use crate::machine::order::Order;
+use crate::machine::plan::Load;
 use crate::machine::report::{Copy, Holding, Report, Stage};
 
 /// How many rounds are between two heartbeats.
@@ -119,7 +120,7 @@ impl Node {
         }
         match &mut self.life {
             Some(life) if round.is_multiple_of(HEARTBEAT) => {
-                world.tell_leaders(&ToLeader::Report(life.report()));
+                world.tell_leaders(&ToLeader::Report(life.report(world.has_loads())));
             }
             None if round >= self.asked + PATIENCE => {
                 self.asked = round;
@@ -214,13 +215,24 @@ impl Life {
         true
     }
 
-    fn report(&mut self) -> Report {
+    /// `has_loads` says whether it knows what its ranges cost: each something else, and a little more
+    /// or less each time.
+    fn report(&mut self, has_loads: bool) -> Report {
         self.reports += 1;
+        let load = |id: RangeId| {
+            let percent = 98 + (self.reports + u64::from(id.0)) % 5;
+            let records_per_s = u64::from(id.0 * 7 % 4 + 1) * 10 * percent;
+            Load { state_bytes: u64::from(id.0 + 1) * 100_000 * percent, records_per_s }
+        };
+        let holding = |held: &Holding| {
+            let is_known = has_loads && held.stage == Stage::Serving;
+            Holding { load: is_known.then(|| load(held.range)), ..*held }
+        };
         let copy = |(&range, &(epoch, left))| Copy { range, epoch, is_ready: left == 0 };
         Report {
             member: self.member.clone(),
             number: self.reports,
-            holdings: self.holdings.values().copied().collect(),
+            holdings: self.holdings.values().map(holding).collect(),
             copies: self.copies.iter().map(copy).collect(),
         }
     }

@@ -105,6 +105,11 @@ impl World {
         self.shared().round
     }
 
+    /// Whether nodes know what their ranges cost.
+    pub(super) fn has_loads(&self) -> bool {
+        self.shared().seed % 2 == 1
+    }
+
     pub(super) fn now_ms(&self) -> u64 {
         self.shared().round * ROUND_MS
     }

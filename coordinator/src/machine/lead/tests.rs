@@ -175,6 +175,30 @@ fn a_report_that_was_overtaken_says_nothing_new() {
 }
 
 #[test]
+fn nothing_begins_to_move_before_everybody_was_heard() {
+    let mut desk = Desk::new(2);
+    desk.lead = leads(0);
+    desk.step();
+    desk.says("a", &[(0, 1, Stage::Serving), (1, 1, Stage::Serving)], &[]);
+    assert_eq!(desk.step(), []);
+    desk.says("b", &[], &[]);
+    assert_eq!(desk.step(), [warm(1)]);
+}
+
+#[test]
+fn what_a_range_costs_is_remembered_when_its_owner_is_gone() {
+    let mut desk = Desk::new(2);
+    let load = Load { state_bytes: 60, records_per_s: 5 };
+    let (range, epoch, stage) = (RangeId(0), Epoch::new(1), Stage::Serving);
+    let holdings = vec![Holding { range, epoch, stage, load: Some(load) }];
+    let report = Report { member: member("a", 1), number: 100, holdings, copies: vec![] };
+    desk.lead.heard(report, 0);
+    desk.fold(dead("a", 1, 9));
+    desk.step();
+    assert_eq!(desk.lead.loads, BTreeMap::from([(range, load)]));
+}
+
+#[test]
 fn a_copy_that_nobody_wants_is_dropped() {
     let mut desk = Desk::new(2);
     desk.says("b", &[], &[(0, 1, true), (1, 1, false)]);
@@ -230,9 +254,6 @@ fn a_large_range_waits_until_there_is_room_for_its_bytes() {
 #[test]
 fn who_is_suspect_gets_nothing_new_and_who_is_dead_is_fenced() {
     let mut desk = Desk::new(2);
-    desk.fold(joined("c", 1));
-    desk.step();
-    // Nobody hears of `b` and `c`.
     assert_eq!(desk.pass(SUSPECT_MS - HEARTBEAT_MS), [warm(1)]);
     let mut desk = Desk::new(2);
     assert_eq!(desk.pass(SUSPECT_MS), [], "nothing begins");

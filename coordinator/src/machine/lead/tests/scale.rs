@@ -55,6 +55,13 @@ impl Large {
         }
     }
 
+    /// Ranges cost the more the higher their numbers are.
+    fn skew(&mut self) {
+        let skewed = |number| Load { state_bytes: number, records_per_s: number };
+        let ranges = self.table.ranges();
+        self.lead.loads = ranges.map(|(id, _)| (id, skewed(u64::from(id.0) * 100_000))).collect();
+    }
+
     fn step(&mut self) -> Vec<Order> {
         self.lead.step(&self.table, 0)
     }
@@ -73,7 +80,9 @@ fn run(load: Option<u64>, mut took: impl FnMut(&str)) {
     assert!(begun <= 16 && large.lead.moves().iter().count() == begun);
 
     fold(&mut large.table, joined("node-new", 1)).unwrap();
-    took("a fold");
+    large.step();
+    large.report();
+    took("a fold and its reports");
     let orders = large.step();
     took("a step after a node came");
     assert!((2..=16).contains(&warming(&orders)), "{}", warming(&orders));
@@ -97,11 +106,7 @@ fn ten_thousand_ranges_on_five_hundred_nodes_are_led() {
 #[test]
 fn what_should_move_in_a_large_cluster_is_paced() {
     let mut large = Large::new(None);
-    large.load = Some(1_000_000);
-    for held in large.lead.reports.values_mut().flat_map(|report| &mut report.holdings) {
-        let skewed = u64::from(held.range.0) * 100_000;
-        held.load = Some(Load { state_bytes: skewed, records_per_s: skewed });
-    }
+    large.skew();
     let observed = Observed { table: &large.table, held_dead: &BTreeSet::new() };
     let facts = large.lead.facts(&observed);
     let moves = plan(&facts).into_iter().filter(|(id, to)| facts.homes[id].as_ref() != Some(to));
@@ -136,10 +141,7 @@ fn a_step_takes_so_many_milliseconds() {
         });
     }
     let mut large = Large::new(None);
-    for held in large.lead.reports.values_mut().flat_map(|report| &mut report.holdings) {
-        let skewed = u64::from(held.range.0) * 100_000;
-        held.load = Some(Load { state_bytes: skewed, records_per_s: skewed });
-    }
+    large.skew();
     let began = cpu_ns();
     let orders = large.step();
     println!(
