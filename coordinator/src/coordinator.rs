@@ -6,17 +6,24 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use proto::log::Log;
-use proto::types::{Epoch, Incarnation, KeyRange, NodeId, RangeId, Slot};
+use proto::types::{Incarnation, KeyRange, NodeId, RangeId, Slot};
 use tracing::info;
 
 use crate::control_log::{Append, ControlError, ControlLog};
 use crate::fencing::{FencingError, fence};
-use crate::machine::entry::{Assignment, Change, Division};
+use crate::machine::entry::{Change, Division};
 use crate::machine::fence::Fence;
 use crate::machine::member::{Member, Term};
+use crate::machine::order::changes;
 use crate::machine::plan::plan;
 use crate::machine::reconcile::{Observed, Order, reconcile};
-use crate::machine::table::{Range, Span, Table};
+use crate::machine::table::{Range, Table};
+
+mod carry_out;
+mod membership;
+
+pub use carry_out::LeadError;
+pub use membership::{Holding, Membership, Warning};
 
 /// How often a process tries for a leader slot that others take before it gives up.
 const LEADER_RACES: u32 = 16;
@@ -39,66 +46,6 @@ pub struct Joining {
     pub address: String,
     /// Into how many ranges to cut the key space, if nobody has cut it before.
     pub ranges: NonZeroU16,
-}
-
-/// What a node may do, after it is in the control log and those before it can write no more.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Membership {
-    /// The node's new life: the name of its journal.
-    pub incarnation: Incarnation,
-    /// The ranges that it owns, ascending.
-    pub holdings: Vec<Holding>,
-    /// The lives that were fenced for this one, and where.
-    pub predecessors: Vec<(Member, Slot)>,
-    /// What the operator should know.
-    pub warnings: Vec<Warning>,
-}
-
-/// A range that a node owns.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Holding {
-    /// The range.
-    pub range: RangeId,
-    /// Its keys.
-    pub keys: KeyRange,
-    /// The number under which the node owns it.
-    pub epoch: Epoch,
-    /// Where the range's past is: what has to be restored before it can serve.
-    pub lineage: Vec<Span>,
-}
-
-/// Something that is not as configured, or should not have been necessary.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Warning {
-    /// The key space stays divided as it was.
-    RangesDiffer {
-        /// How many ranges the configuration says.
-        configured: NonZeroU16,
-        /// How many there are.
-        standing: usize,
-    },
-    /// Another node had not been declared dead.
-    TookOver {
-        /// Its last life.
-        member: Member,
-    },
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::RangesDiffer { configured, standing } => write!(
-                f,
-                "the configuration says {configured} ranges, but this store was started with \
-                 {standing}: it keeps {standing}"
-            ),
-            Self::TookOver { member } => write!(
-                f,
-                "{member} owned ranges in this store and was shut out of it: if it still runs, \
-                 stop it, or give one of the two another store"
-            ),
-        }
-    }
 }
 
 /// Why a node could not join.
@@ -217,7 +164,13 @@ impl Coordinator {
                     ended.push((member, slot));
                 }
                 // Decided again after the fences: what is given depends on them.
-                Order::Assign { .. } | Order::Release { .. } => {}
+                Order::Assign { .. }
+                | Order::Release { .. }
+                | Order::Move { .. }
+                | Order::Serve { .. }
+                | Order::Warm { .. }
+                | Order::Rejoin { .. }
+                | Order::Cool { .. } => {}
             }
         }
         Ok(ended)
@@ -225,12 +178,10 @@ impl Coordinator {
 
     /// Gives `member` all that nobody owns; after [`Self::end_others`] that is all.
     async fn assign_all(&mut self, member: &Member, nonces: Nonces<'_>) -> Result<(), JoinError> {
-        let assignment = |order| match order {
-            Order::Assign { range, member, epoch } => Some(Assignment { range, member, epoch }),
-            Order::Fence { .. } | Order::Release { .. } => None,
-        };
-        let assignments = self.orders(member).into_iter().filter_map(assignment).collect();
-        self.append(Change::Assigned { assignments }, nonces).await
+        // Nothing else is left: who else owned something is dead.
+        let change = changes(&self.orders(member)).pop();
+        let assignments = Vec::new();
+        self.append(change.unwrap_or(Change::Assigned { assignments }), nonces).await
     }
 
     /// What is to be done so that `member` owns everything.

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use proto::types::{Epoch, Incarnation, KeyRange, NodeId, RangeId, Slot};
 
-use crate::machine::entry::{Assignment, Change, Division, Entry, Release};
+use crate::machine::entry::{Assignment, Change, Division, Entry, Handover, Intent, Release};
 use crate::machine::member::{Member, Term};
 use crate::machine::table::{Refused, Table};
 
@@ -52,6 +52,26 @@ pub(crate) fn released(member: Member, releases: &[(u16, u64, u64)]) -> Change {
     Change::Released { member, releases: releases.iter().map(release).collect() }
 }
 
+/// Handovers as (range, to, next, epoch).
+pub(crate) fn moved(member: Member, handovers: &[(u16, u64, Member, u64)]) -> Change {
+    let handover = |(range, to, next, epoch): &(u16, u64, Member, u64)| Handover {
+        range: RangeId(*range),
+        to: Slot(*to),
+        next: next.clone(),
+        epoch: Epoch::new(*epoch),
+    };
+    Change::Moved { member, handovers: handovers.iter().map(handover).collect() }
+}
+
+/// A part of the key space as (range, start, end).
+pub(crate) fn part((range, start, end): (u16, u64, u64)) -> Division {
+    Division { range: RangeId(range), keys: KeyRange::new(start, end).unwrap() }
+}
+
+pub(crate) fn intended(name: &str, intent: Intent) -> Change {
+    Change::Intended { node: node(name), intent }
+}
+
 /// Folds `change`, under the term in which it can be written.
 pub(crate) fn fold(table: &mut Table, change: Change) -> Result<(), Refused> {
     let term = match change {
@@ -60,7 +80,11 @@ pub(crate) fn fold(table: &mut Table, change: Change) -> Result<(), Refused> {
         | Change::Dead { .. }
         | Change::Divided { .. }
         | Change::Assigned { .. }
-        | Change::Released { .. } => table.term(),
+        | Change::Released { .. }
+        | Change::Intended { .. }
+        | Change::Moved { .. }
+        | Change::Split { .. }
+        | Change::Merged { .. } => table.term(),
     };
     table.apply(Entry { term, change })
 }

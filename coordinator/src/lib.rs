@@ -10,3 +10,5 @@ mod claim;
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod simulation;

@@ -3,7 +3,13 @@
 pub mod entry;
 pub mod envelope;
 pub mod fence;
+pub mod health;
+pub mod lead;
 pub mod member;
+pub mod moves;
+pub mod order;
+pub mod pace;
 pub mod plan;
 pub mod reconcile;
+pub mod report;
 pub mod table;

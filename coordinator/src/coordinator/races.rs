@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::*;
 use crate::claim::{Claim, claim};
 use crate::fixtures::node;
-use crate::machine::entry::Entry;
+use crate::machine::entry::{Assignment, Entry};
 use crate::machine::fence::is_fence;
 use crate::testing::dice;
 use crate::testing::memory_log::{Fault, Faults, MemoryLog};
@@ -74,7 +74,11 @@ impl World {
             | Change::Dead { .. }
             | Change::Divided { .. }
             | Change::Assigned { .. }
-            | Change::Released { .. } => None,
+            | Change::Released { .. }
+            | Change::Intended { .. }
+            | Change::Moved { .. }
+            | Change::Split { .. }
+            | Change::Merged { .. } => None,
         };
         let joined = self.entries().into_iter().filter_map(joined);
         joined.take_while(|other| other != member).map(|other| self.commits(&other).len()).sum()
@@ -186,7 +190,13 @@ fn verify(world: &World) {
             Change::Dead { member, fenced_at } => {
                 fences.insert(member.clone(), *fenced_at);
             }
-            Change::Joined { .. } | Change::Divided { .. } | Change::Released { .. } => {}
+            Change::Joined { .. }
+            | Change::Divided { .. }
+            | Change::Released { .. }
+            | Change::Intended { .. }
+            | Change::Moved { .. }
+            | Change::Split { .. }
+            | Change::Merged { .. } => {}
         }
         assert_eq!(terms.last(), Some(&entry.term), "who leads writes");
     }

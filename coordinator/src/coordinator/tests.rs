@@ -6,9 +6,11 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use futures::executor::block_on;
 use proto::log::Created;
+use proto::types::Epoch;
 
 use super::*;
 use crate::fixtures::{joined, lead, member, node};
+use crate::machine::table::Span;
 use crate::testing::memory_log::{Fault, MemoryLog};
 
 /// A store, as all processes share it.
@@ -97,9 +99,10 @@ fn a_node_that_starts_again_owns_its_ranges_anew_and_its_former_life_can_write_n
     assert_eq!(epochs(&membership), [2, 2]);
     assert_eq!(membership.predecessors, [(former.clone(), Slot(4))]);
     assert_eq!(membership.warnings, []);
-    let span = Span { member: former.clone(), epoch: Epoch::new(1), from: Slot(1), to: Slot(4) };
+    let (epoch, from, to) = (Epoch::new(1), Slot(1), Slot(4));
     for holding in &membership.holdings {
-        assert_eq!(holding.lineage, std::slice::from_ref(&span));
+        let (range, member) = (holding.range, former.clone());
+        assert_eq!(holding.lineage, [Span { range, member, epoch, from, to }]);
     }
     assert_eq!(store.commit(&former, 4), Created::Exists);
     assert_eq!(store.commit(&member("a", 2), 1), Created::Won);

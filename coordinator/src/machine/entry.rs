@@ -63,6 +63,87 @@ pub enum Change {
         /// Ascending by range.
         releases: Vec<Release>,
     },
+    /// An operator has said what a node is to be used for, in this and all its later lives.
+    Intended {
+        /// The node.
+        #[serde(with = "wire::node")]
+        node: NodeId,
+        /// What for. It holds until another is said.
+        intent: Intent,
+    },
+    /// A living owner has closed ranges, each at a commit, and they have new owners: a release and an
+    /// assignment in one, so that nobody waits for two slots.
+    Moved {
+        /// The owner that closed them.
+        member: Member,
+        /// Ascending by range.
+        handovers: Vec<Handover>,
+    },
+    /// A range is no more; others have its keys and its past, and its owner owns them.
+    Split {
+        /// The owner, which has closed the range at a commit.
+        member: Member,
+        /// The range. Its number is never used again.
+        #[serde(with = "wire::range")]
+        range: RangeId,
+        /// The slot of the owner's journal after the last with a commit for the range.
+        #[serde(with = "wire::slot")]
+        to: Slot,
+        /// The epoch of each child, the one after the range's.
+        #[serde(with = "wire::epoch")]
+        epoch: Epoch,
+        /// What the range becomes, ascending by number and by key; the numbers are new.
+        children: Vec<Division>,
+    },
+    /// Two neighbours with one owner are no more; another range has their keys and their pasts.
+    Merged {
+        /// The owner, which has closed both at one commit and at equal positions. Only the owner can
+        /// see that the positions are equal; it closes neither for a merge before they are.
+        member: Member,
+        /// The range with the lower keys.
+        #[serde(with = "wire::range")]
+        left: RangeId,
+        /// The range with the upper keys.
+        #[serde(with = "wire::range")]
+        right: RangeId,
+        /// The slot of the owner's journal after the last with a commit for either.
+        #[serde(with = "wire::slot")]
+        to: Slot,
+        /// The child's epoch, the one after the greater of both.
+        #[serde(with = "wire::epoch")]
+        epoch: Epoch,
+        /// What they become; the number is new.
+        child: Division,
+    },
+}
+
+/// A range that goes from one living owner to another.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Handover {
+    /// The range.
+    #[serde(with = "wire::range")]
+    pub range: RangeId,
+    /// The slot of the former owner's journal after the last with a commit for the range.
+    #[serde(with = "wire::slot")]
+    pub to: Slot,
+    /// Who owns it from now on. The former owner may get it back this way.
+    pub next: Member,
+    /// Under which number.
+    #[serde(with = "wire::epoch")]
+    pub epoch: Epoch,
+}
+
+/// What an operator wants of a node.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Intent {
+    /// It owns its share of the ranges. So it is where nobody has said anything.
+    #[default]
+    Serve,
+    /// It keeps the ranges that it has and gets no others.
+    Cordon,
+    /// It gives all its ranges to others.
+    Drain,
 }
 
 /// A range and its keys.
@@ -120,7 +201,7 @@ impl Entry {
     pub fn seal(&self, nonce: u64) -> Bytes {
         let content =
             serde_json::to_vec(self).expect("an entry has string keys and writes to memory");
-        envelope::seal(MAGIC, nonce, &content)
+        envelope::seal(MAGIC, self.change.format(), nonce, &content)
     }
 
     /// The entry that a slot holds.
@@ -130,6 +211,24 @@ impl Entry {
     /// [`EntryError`] where the content is torn, foreign, or newer than this version reads (I11, I14).
     pub fn open(object: &[u8]) -> Result<Self, EntryError> {
         Ok(serde_json::from_slice(envelope::open(MAGIC, object)?.content)?)
+    }
+}
+
+impl Change {
+    /// The least format of the envelope whose readers know this kind of change.
+    const fn format(&self) -> u16 {
+        match self {
+            Self::Leader { .. }
+            | Self::Joined { .. }
+            | Self::Dead { .. }
+            | Self::Divided { .. }
+            | Self::Assigned { .. }
+            | Self::Released { .. } => 1,
+            Self::Intended { .. }
+            | Self::Moved { .. }
+            | Self::Split { .. }
+            | Self::Merged { .. } => 2,
+        }
     }
 }
 

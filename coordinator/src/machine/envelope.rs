@@ -12,8 +12,9 @@
 
 use bytes::Bytes;
 
-/// The format that this version writes, and the newest that it reads.
-pub const FORMAT: u16 = 1;
+/// The newest format that this version reads and writes. What an older version could read is still
+/// written in the older format, so that going back by one version works until something new is used.
+pub const FORMAT: u16 = 2;
 
 /// No header is longer; a longer first line is none of ours.
 const HEADER_BYTES: usize = 80;
@@ -51,10 +52,10 @@ pub enum EnvelopeError {
     },
 }
 
-/// `content` in its envelope.
+/// `content` in its envelope; `format` is the least that knows what it says.
 #[must_use]
-pub fn seal(magic: &'static str, nonce: u64, content: &[u8]) -> Bytes {
-    let head = format!("{magic} {FORMAT} {FORMAT} {nonce:016x}");
+pub fn seal(magic: &'static str, format: u16, nonce: u64, content: &[u8]) -> Bytes {
+    let head = format!("{magic} {format} {format} {nonce:016x}");
     let checksum = checksum(&head, content);
     let mut object = format!("{head} {checksum:08x}\n").into_bytes();
     object.extend_from_slice(content);
@@ -110,14 +111,14 @@ mod tests {
     #[test]
     fn what_was_sealed_comes_out_with_its_nonce() {
         for nonce in [0, 7, u64::MAX] {
-            let object = seal("TEST", nonce, CONTENT);
+            let object = seal("TEST", FORMAT, nonce, CONTENT);
             assert_eq!(open("TEST", &object), Ok(Opened { nonce, content: CONTENT }));
         }
     }
 
     #[test]
     fn an_object_cut_anywhere_is_refused() {
-        let object = seal("TEST", 7, CONTENT);
+        let object = seal("TEST", FORMAT, 7, CONTENT);
         for length in 0..object.len() {
             assert!(open("TEST", &object[..length]).is_err(), "{length} bytes");
         }
@@ -125,7 +126,7 @@ mod tests {
 
     #[test]
     fn an_object_with_any_bit_turned_is_refused() {
-        let object = seal("TEST", 7, CONTENT);
+        let object = seal("TEST", FORMAT, 7, CONTENT);
         for place in 0..object.len() * 8 {
             let mut turned = object.to_vec();
             turned[place / 8] ^= 1 << (place % 8);
@@ -136,7 +137,7 @@ mod tests {
 
     #[test]
     fn another_kind_of_object_is_named_as_such() {
-        let object = seal("TEST", 7, CONTENT);
+        let object = seal("TEST", FORMAT, 7, CONTENT);
         assert_eq!(open("ELSE", &object), Err(EnvelopeError::Foreign { magic: "ELSE" }));
     }
 
@@ -144,7 +145,13 @@ mod tests {
     fn a_newer_format_that_needs_a_newer_reader_is_refused_as_newer_not_as_torn() {
         let newer = EnvelopeError::Newer { format: FORMAT + 2, min_reader: FORMAT + 1 };
         assert_eq!(open("TEST", &rewritten(FORMAT + 2, FORMAT + 1)), Err(newer.clone()));
-        assert_eq!(open("TEST", b"TEST 3 2 and a header of another shape\n..."), Err(newer));
+        assert_eq!(open("TEST", b"TEST 4 3 and a header of another shape\n..."), Err(newer));
+    }
+
+    #[test]
+    fn an_older_format_is_read() {
+        assert!(open("TEST", &rewritten(1, 1)).is_ok());
+        assert!(seal("TEST", 1, 7, CONTENT).starts_with(b"TEST 1 1 "));
     }
 
     #[test]

@@ -11,6 +11,9 @@ use super::member::Term;
 /// A fence's first bytes. A commit of a journal begins with `TLJC`.
 pub const MAGIC: &str = "TLFN";
 
+/// The envelope's format that every fence has.
+const FORMAT: u16 = 1;
+
 /// Who ended a journal. All fences do the same; this is for the person who looks.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Fence {
@@ -37,7 +40,7 @@ pub enum FenceError {
 pub fn fence_object(fence: &Fence) -> Bytes {
     let content = serde_json::to_vec(fence).expect("a fence has string keys and writes to memory");
     // No nonce: whose fence stands in a slot makes no difference.
-    envelope::seal(MAGIC, 0, &content)
+    envelope::seal(MAGIC, FORMAT, 0, &content)
 }
 
 /// Whether a journal's slot holds a fence, also one of a version that this one cannot read.

@@ -1,9 +1,12 @@
-//! Which node should own which range: a pure function of who serves and of where the ranges are.
+//! Which node should own which range: a pure function of who serves, of where the ranges are, and of
+//! what they cost where that is known.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use proto::types::{NodeId, RangeId};
+
+mod count;
+mod load;
 
 /// What a plan is made from.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -12,6 +15,18 @@ pub struct Facts {
     pub nodes: BTreeMap<NodeId, Condition>,
     /// Each range's home: the node that owns it or was the last to; `None` where none ever did.
     pub homes: BTreeMap<RangeId, Option<NodeId>>,
+    /// What ranges cost. One that is absent is taken for an average one; where all are, ranges are
+    /// counted.
+    pub loads: BTreeMap<RangeId, Load>,
+}
+
+/// What a range costs the node that owns it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Load {
+    /// How much it keeps, in bytes.
+    pub state_bytes: u64,
+    /// How many records it takes in, a second.
+    pub records_per_s: u64,
 }
 
 /// What a node is good for.
@@ -19,52 +34,58 @@ pub struct Facts {
 pub enum Condition {
     /// It may own ranges.
     Serving,
+    /// It keeps the ranges that are at home on it and gets no others.
+    Cordoned,
     /// It works, but is to own nothing, since it will be stopped.
     Draining,
     /// It is held dead.
     Dead,
 }
 
-/// Who should own each range. Empty where no node serves; otherwise every range has an owner.
+/// Who should own each range. As soon as a node serves, every range has an owner; until then a range
+/// is left out unless it is at home on a node that lives.
 pub type Placement = BTreeMap<RangeId, NodeId>;
 
-/// The placement that spreads the ranges evenly (to one) over the nodes that serve, with the fewest
-/// moves from where they are.
+/// The placement that spreads the ranges evenly over the nodes that serve, with the fewest moves from
+/// where they are: by number, to one, or by load, to a tolerance.
 #[must_use]
 pub fn plan(facts: &Facts) -> Placement {
-    let mut room = shares(facts);
-    let mut placement = Placement::new();
-    let mut homeless = Vec::new();
-    for (&range, home) in &facts.homes {
-        match home.as_ref().and_then(|home| Some((home, room.get_mut(home)?))) {
-            Some((home, places)) if *places > 0 => {
-                *places -= 1;
-                placement.insert(range, home.clone());
-            }
-            Some(_) | None => homeless.push(range),
-        }
-    }
-    // The shares add up to the ranges: as many are homeless as there are places left.
-    let places = room.into_iter().flat_map(|(node, places)| std::iter::repeat_n(node, places));
-    placement.extend(homeless.into_iter().zip(places.cloned()));
+    let (mut placement, free) = facts.divided();
+    placement.extend(if facts.loads.is_empty() {
+        count::spread(facts, &free)
+    } else {
+        load::spread(facts, &free)
+    });
     placement
 }
 
-/// How many ranges each serving node should own. Where they don't divide evenly, those that own
-/// most already own one more: so nothing moves only to change who has the remainder.
-fn shares(facts: &Facts) -> BTreeMap<&NodeId, usize> {
-    let serving = facts.nodes.iter().filter(|&(_, &condition)| condition == Condition::Serving);
-    let mut owned: BTreeMap<&NodeId, usize> = serving.map(|(node, _)| (node, 0)).collect();
-    for home in facts.homes.values().flatten() {
-        owned.entry(home).and_modify(|ranges| *ranges += 1);
-    }
-    let mut nodes: Vec<_> = owned.into_iter().collect();
-    nodes.sort_by_key(|&(_, ranges)| Reverse(ranges));
+/// Ranges that may be placed anew, with their homes.
+type Free<'a> = Vec<(RangeId, Option<&'a NodeId>)>;
 
-    let count = nodes.len().max(1);
-    let (each, remainder) = (facts.homes.len() / count, facts.homes.len() % count);
-    let share = |place| each + usize::from(place < remainder);
-    nodes.into_iter().enumerate().map(|(place, (node, _))| (node, share(place))).collect()
+impl Facts {
+    /// The ranges that stay whatever else happens, and all others.
+    fn divided(&self) -> (Placement, Free<'_>) {
+        let somebody_serves = self.serving().next().is_some();
+        let stays = |home: &NodeId| match self.nodes.get(home) {
+            Some(Condition::Cordoned) => true,
+            // Where nobody can take it over, it is better served there than nowhere.
+            Some(Condition::Draining) => !somebody_serves,
+            Some(Condition::Serving | Condition::Dead) | None => false,
+        };
+        let (mut staying, mut free) = (Placement::new(), Vec::new());
+        for (&range, home) in &self.homes {
+            match home.as_ref().filter(|&home| stays(home)) {
+                Some(home) => drop(staying.insert(range, home.clone())),
+                None => free.push((range, home.as_ref())),
+            }
+        }
+        (staying, free)
+    }
+
+    fn serving(&self) -> impl Iterator<Item = &NodeId> {
+        let serving = self.nodes.iter().filter(|&(_, is)| *is == Condition::Serving);
+        serving.map(|(node, _)| node)
+    }
 }
 
 #[cfg(test)]

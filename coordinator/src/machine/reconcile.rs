@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proto::types::{Epoch, NodeId, RangeId};
+use proto::types::{NodeId, RangeId};
 
+use super::entry::Intent;
 use super::member::Member;
+pub use super::order::Order;
 use super::plan::{Condition, Facts, Placement};
 use super::table::{Range, Table, Tenure};
 
@@ -17,53 +19,28 @@ pub struct Observed<'a> {
     pub held_dead: &'a BTreeSet<Member>,
 }
 
-/// One thing to do. Each is right whenever it is done and however often: what it would break, the
-/// control log refuses.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Order {
-    /// End the journal of a life that is held dead or has been followed by another, then declare it
-    /// dead.
-    Fence {
-        /// The life.
-        member: Member,
-    },
-    /// Ask a living owner to close a range at a commit and to give it up.
-    Release {
-        /// The range.
-        range: RangeId,
-        /// Its owner.
-        member: Member,
-        /// The epoch under which it owns the range.
-        epoch: Epoch,
-    },
-    /// Give a range that nobody owns to an owner.
-    Assign {
-        /// The range.
-        range: RangeId,
-        /// Its owner to be.
-        member: Member,
-        /// The epoch, never given before (I1).
-        epoch: Epoch,
-    },
-}
-
 impl Observed<'_> {
     /// The facts that a plan needs.
     #[must_use]
     pub fn facts(&self) -> Facts {
         let serving = self.serving();
-        let condition = |node| {
-            if serving.contains_key(node) { Condition::Serving } else { Condition::Dead }
+        let condition = |node| match self.table.intent(node) {
+            _ if !serving.contains_key(node) => Condition::Dead,
+            Intent::Serve => Condition::Serving,
+            Intent::Cordon => Condition::Cordoned,
+            Intent::Drain => Condition::Draining,
         };
         let members = self.table.members().map(|(member, _)| &member.node);
         Facts {
             nodes: members.map(|node| (node.clone(), condition(node))).collect(),
             homes: self.table.ranges().map(|(id, range)| (id, range.home().cloned())).collect(),
+            loads: BTreeMap::new(),
         }
     }
 
     /// The life in which each node can own ranges: its last, where that lives.
-    fn serving(&self) -> BTreeMap<&NodeId, &Member> {
+    #[must_use]
+    pub fn serving(&self) -> BTreeMap<&NodeId, &Member> {
         // Ascending, so that a node's last life is what stays.
         let alive = self.table.alive().filter(|&member| !self.held_dead.contains(member));
         alive.map(|member| (&member.node, member)).collect()

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use proto::types::{Epoch, Incarnation, KeyRange, NodeId, RangeId, Slot};
+use proto::types::{Incarnation, NodeId, RangeId, Slot};
 
-use super::entry::{Assignment, Change, Division, Entry, Release};
+use super::entry::{Assignment, Change, Division, Entry, Handover, Intent, Release};
 use super::member::{Member, Term};
 
 mod check;
+mod keys;
+mod range;
+mod refused;
 
-pub use check::Refused;
+pub use range::{Range, Span, Tenure};
+pub use refused::Refused;
 
 /// What the control log says up to some slot. Two tables of the same slots are equal.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -17,6 +21,10 @@ pub struct Table {
     leader: Option<Leader>,
     members: BTreeMap<Member, Standing>,
     ranges: BTreeMap<RangeId, Range>,
+    /// The greatest number that a range has ever had; `None` before the key space was divided.
+    last_range: Option<RangeId>,
+    /// What operators want of nodes. One that is absent is to serve.
+    intents: BTreeMap<NodeId, Intent>,
 }
 
 /// Who won the last leader slot.
@@ -43,46 +51,6 @@ pub enum Standing {
     },
 }
 
-/// What is known of one range.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Range {
-    /// Its keys.
-    pub keys: KeyRange,
-    /// Its last owner's epoch; [`Epoch::NONE`] before the first.
-    pub epoch: Epoch,
-    /// Who owns it.
-    pub tenure: Tenure,
-    /// Where its past is: every stretch of a journal that may hold commits of an owner that is one
-    /// no more, in the order of their epochs. Empty where nobody has committed for it.
-    pub lineage: Vec<Span>,
-}
-
-/// Whose a range is.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Tenure {
-    /// Nobody's, as ever.
-    Never,
-    /// Nobody's since this owner died or gave it up.
-    Past(Member),
-    /// This owner's, at the range's epoch.
-    Now(Member),
-}
-
-/// The slots `from..to` of one journal, where an owner's commits for a range are.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Span {
-    /// The owner, whose journal it is.
-    pub member: Member,
-    /// The epoch under which it owned the range. A block of the range with another is none of this
-    /// span.
-    pub epoch: Epoch,
-    /// The first slot that can hold a commit for the range. Those before the owner got the range
-    /// hold nothing of it.
-    pub from: Slot,
-    /// One past the last: the fence's slot, or the one after the owner's last commit for the range.
-    pub to: Slot,
-}
-
 impl Table {
     /// Folds the next entry into the table, which stays as it was where the entry is refused.
     ///
@@ -99,10 +67,23 @@ impl Table {
             }
             Change::Dead { member, fenced_at } => self.bury(&member, fenced_at),
             Change::Divided { ranges } => {
-                self.ranges = ranges.iter().map(|new| (new.range, Range::new(new))).collect();
+                ranges.iter().for_each(|new| self.insert(new.range, Range::new(new)));
             }
             Change::Assigned { assignments } => self.assign(assignments),
             Change::Released { member, releases } => self.release(&member, &releases),
+            Change::Intended { node, intent } => self.intend(node, intent),
+            Change::Moved { member, handovers } => self.hand_over(&member, handovers),
+            Change::Split { member, range, to, epoch, children } => {
+                let past = self.close(range, &member, to);
+                for Division { range, keys } in children {
+                    self.insert(range, Range::heir(keys, epoch, &member, past.clone()));
+                }
+            }
+            Change::Merged { member, left, right, to, epoch, child } => {
+                let pasts = [left, right].map(|range| self.close(range, &member, to));
+                let heir = Range::heir(child.keys, epoch, &member, pasts.concat());
+                self.insert(child.range, heir);
+            }
         }
         Ok(())
     }
@@ -155,17 +136,30 @@ impl Table {
         self.ranges.get(&range)
     }
 
+    /// The least number that no range has ever had: those above it are free too. `None` where all
+    /// have been used.
+    #[must_use]
+    pub fn next_range(&self) -> Option<RangeId> {
+        let last = self.last_range.map_or(Some(0), |last| last.0.checked_add(1));
+        last.map(RangeId)
+    }
+
     /// Where the range's past is; see [`Range::lineage`].
     #[must_use]
     pub fn lineage(&self, range: RangeId) -> &[Span] {
         self.ranges.get(&range).map_or(&[], |range| &range.lineage)
     }
 
+    /// What operators want of a node.
+    #[must_use]
+    pub fn intent(&self, node: &NodeId) -> Intent {
+        self.intents.get(node).copied().unwrap_or_default()
+    }
+
     fn bury(&mut self, member: &Member, fenced_at: Slot) {
         self.members.insert(member.clone(), Standing::Dead { fenced_at });
-        for range in self.ranges.values_mut().filter(|range| range.owner() == Some(member)) {
-            range.end(member, fenced_at);
-        }
+        let owned = self.ranges.iter_mut().filter(|(_, range)| range.owner() == Some(member));
+        owned.for_each(|(&id, range)| range.end(id, member, fenced_at));
     }
 
     fn assign(&mut self, assignments: Vec<Assignment>) {
@@ -179,8 +173,36 @@ impl Table {
     fn release(&mut self, member: &Member, releases: &[Release]) {
         for release in releases {
             let range = self.ranges.get_mut(&release.range).expect("checked before");
-            range.end(member, release.to);
+            range.end(release.range, member, release.to);
         }
+    }
+
+    fn hand_over(&mut self, member: &Member, handovers: Vec<Handover>) {
+        for Handover { range: id, to, next, epoch } in handovers {
+            let range = self.ranges.get_mut(&id).expect("checked before");
+            range.end(id, member, to);
+            range.epoch = epoch;
+            range.tenure = Tenure::Now(next);
+        }
+    }
+
+    fn insert(&mut self, id: RangeId, range: Range) {
+        self.last_range = self.last_range.max(Some(id));
+        self.ranges.insert(id, range);
+    }
+
+    /// Takes a range out, and says where its past is.
+    fn close(&mut self, id: RangeId, member: &Member, to: Slot) -> Vec<Span> {
+        let mut range = self.ranges.remove(&id).expect("checked before");
+        range.end(id, member, to);
+        range.lineage
+    }
+
+    fn intend(&mut self, node: NodeId, intent: Intent) {
+        match intent {
+            Intent::Serve => self.intents.remove(&node),
+            Intent::Cordon | Intent::Drain => self.intents.insert(node, intent),
+        };
     }
 }
 
@@ -192,46 +214,6 @@ impl Standing {
             Self::Alive { .. } => true,
             Self::Dead { .. } => false,
         }
-    }
-}
-
-impl Range {
-    const fn new(division: &Division) -> Self {
-        Self { keys: division.keys, epoch: Epoch::NONE, tenure: Tenure::Never, lineage: Vec::new() }
-    }
-
-    /// Who owns it; `None` where nobody does.
-    #[must_use]
-    pub const fn owner(&self) -> Option<&Member> {
-        match &self.tenure {
-            Tenure::Now(member) => Some(member),
-            Tenure::Never | Tenure::Past(_) => None,
-        }
-    }
-
-    /// The node that owns it or was the last to own it; `None` where none ever did.
-    #[must_use]
-    pub const fn home(&self) -> Option<&NodeId> {
-        match &self.tenure {
-            Tenure::Now(member) | Tenure::Past(member) => Some(&member.node),
-            Tenure::Never => None,
-        }
-    }
-
-    /// The first slot of the owner's journal that can hold a commit under the present epoch.
-    fn since(&self, member: &Member) -> Slot {
-        let ended = self.lineage.iter().rev().find(|span| span.member == *member);
-        ended.map_or(Slot(1), |span| span.to)
-    }
-
-    fn end(&mut self, member: &Member, to: Slot) {
-        let from = self.since(member);
-        // An owner that committed nothing leaves nothing to restore: so that a node that dies at
-        // each start doesn't grow the lineage.
-        if from < to {
-            self.lineage.push(Span { member: member.clone(), epoch: self.epoch, from, to });
-        }
-        self.tenure = Tenure::Past(member.clone());
     }
 }
 

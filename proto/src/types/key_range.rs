@@ -40,6 +40,25 @@ impl KeyRange {
         self.end
     }
 
+    /// The two ranges on either side of `at`, which is the second's first; `None` where one would be
+    /// empty.
+    #[must_use]
+    pub const fn split(self, at: u64) -> Option<(Self, Self)> {
+        if at == self.start || !self.contains(at) {
+            return None;
+        }
+        Some((Self { start: self.start, end: at }, Self { start: at, end: self.end }))
+    }
+
+    /// This range and the one that begins where it ends; `None` where `next` does not.
+    #[must_use]
+    pub const fn join(self, next: Self) -> Option<Self> {
+        if self.end == 0 || self.end != next.start {
+            return None;
+        }
+        Some(Self { start: self.start, end: next.end })
+    }
+
     /// Whether `hash` lies in the range.
     #[must_use]
     pub const fn contains(self, hash: u64) -> bool {
@@ -70,6 +89,22 @@ mod tests {
             for hash in [0, 1, u64::MAX / 2, u64::MAX] {
                 assert_eq!(ranges.iter().filter(|range| range.contains(hash)).count(), 1);
             }
+        }
+    }
+
+    #[test]
+    fn what_is_split_joins_again_and_only_in_its_order() {
+        let part = |start, end| KeyRange::new(start, end).unwrap();
+        for whole in [KeyRange::FULL, part(5, 0), part(0, 50), part(5, 50)] {
+            let (left, right) = whole.split(20).unwrap();
+            assert!(left.contains(19) && !left.contains(20) && right.contains(20));
+            assert_eq!(left.join(right), Some(whole));
+            assert_eq!(right.join(left), None);
+        }
+        assert_eq!(part(5, 50).join(part(51, 60)), None);
+        assert_eq!(part(5, 0).join(part(0, 5)), None);
+        for at in [0, 4, 5, 50, 51, u64::MAX] {
+            assert_eq!(part(5, 50).split(at), None);
         }
     }
 }

@@ -8,6 +8,11 @@ fn member(node: &str, incarnation: u64) -> Member {
     Member { node: NodeId::new(node).unwrap(), incarnation: Incarnation(incarnation) }
 }
 
+fn division(range: u16, start: u64, end: u64) -> Division {
+    Division { range: RangeId(range), keys: KeyRange::new(start, end).unwrap() }
+}
+
+/// Each kind of change that the first format knew.
 fn changes() -> Vec<(Change, &'static str)> {
     let (range, epoch) = (RangeId(65_535), Epoch::new(u64::MAX));
     let keys = KeyRange::new(0x8000_0000_0000_0000, 0).unwrap();
@@ -44,20 +49,78 @@ fn changes() -> Vec<(Change, &'static str)> {
     ]
 }
 
+/// Each kind of change that the second format added.
+fn later_changes() -> Vec<(Change, &'static str)> {
+    let node = NodeId::new("node-1").unwrap();
+    let intended = |intent| Change::Intended { node: node.clone(), intent };
+    vec![
+        (intended(Intent::Cordon), r#"{"kind":"intended","node":"node-1","intent":"cordon"}"#),
+        (intended(Intent::Drain), r#"{"kind":"intended","node":"node-1","intent":"drain"}"#),
+        (intended(Intent::Serve), r#"{"kind":"intended","node":"node-1","intent":"serve"}"#),
+        (
+            Change::Moved {
+                member: member("node-1", 2),
+                handovers: vec![Handover {
+                    range: RangeId(7),
+                    to: Slot(12),
+                    next: member("node-2", 1),
+                    epoch: Epoch::new(4),
+                }],
+            },
+            r#"{"kind":"moved","member":{"node":"node-1","incarnation":2},"handovers":[{"range":7,"to":12,"next":{"node":"node-2","incarnation":1},"epoch":4}]}"#,
+        ),
+        (
+            Change::Split {
+                member: member("node-1", 2),
+                range: RangeId(7),
+                to: Slot(12),
+                epoch: Epoch::new(4),
+                children: vec![division(8, 0x10, 0x20), division(9, 0x20, 0)],
+            },
+            r#"{"kind":"split","member":{"node":"node-1","incarnation":2},"range":7,"to":12,"epoch":4,"children":[{"range":8,"keys":"0000000000000010-0000000000000020"},{"range":9,"keys":"0000000000000020-0000000000000000"}]}"#,
+        ),
+        (
+            Change::Merged {
+                member: member("node-1", 2),
+                left: RangeId(8),
+                right: RangeId(9),
+                to: Slot(13),
+                epoch: Epoch::new(5),
+                child: division(10, 0x10, 0),
+            },
+            r#"{"kind":"merged","member":{"node":"node-1","incarnation":2},"left":8,"right":9,"to":13,"epoch":5,"child":{"range":10,"keys":"0000000000000010-0000000000000000"}}"#,
+        ),
+    ]
+}
+
 fn sealed(content: &str) -> Bytes {
-    envelope::seal(MAGIC, 1, content.as_bytes())
+    envelope::seal(MAGIC, 1, 1, content.as_bytes())
 }
 
 /// The format is a promise: who changes it must raise the format's number.
 #[test]
 fn each_kind_of_entry_has_this_form() {
-    for (change, json) in changes() {
-        let entry = Entry { term: Term(3), change };
-        let object = entry.seal(5);
-        let content = envelope::open(MAGIC, &object).unwrap().content;
-        assert_eq!(str::from_utf8(content).unwrap(), format!(r#"{{"term":3,"change":{json}}}"#));
-        assert_eq!(Entry::open(&object).unwrap(), entry);
+    for (format, changes) in [(1, changes()), (2, later_changes())] {
+        for (change, json) in changes {
+            let entry = Entry { term: Term(3), change };
+            let object = entry.seal(5);
+            let content = envelope::open(MAGIC, &object).unwrap().content;
+            let expected = format!(r#"{{"term":3,"change":{json}}}"#);
+            assert_eq!(str::from_utf8(content).unwrap(), expected);
+            let head = format!("TLCL {format} {format} 0000000000000005 ");
+            assert!(object.starts_with(head.as_bytes()), "{object:?}");
+            assert_eq!(Entry::open(&object).unwrap(), entry);
+        }
     }
+}
+
+/// The bytes as the version before this one wrote them: what is in a store must be read for ever.
+#[test]
+fn an_entry_of_the_first_format_is_read_and_written_as_it_was() {
+    let object = b"TLCL 1 1 0000000000000005 28e5ab62\n{\"term\":3,\"change\":{\"kind\":\"leader\",\"candidate\":\"node-1\"}}";
+    let entry = Entry { term: Term(3), change: changes().remove(0).0 };
+    assert_eq!(Entry::open(object).unwrap(), entry);
+    assert_eq!(&entry.seal(5)[..], object);
 }
 
 #[test]

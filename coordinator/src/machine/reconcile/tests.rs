@@ -1,10 +1,12 @@
 //! Orders follow from the difference, are safe in any order, and come to an end.
 
 use proptest::prelude::*;
-use proto::types::Slot;
+use proto::types::{Epoch, Slot};
 
 use super::*;
-use crate::fixtures::{assigned, dead, divided, fold, joined, lead, member, node, released, table};
+use crate::fixtures::{
+    assigned, dead, divided, fold, intended, joined, lead, member, node, released, table,
+};
 use crate::machine::entry::Change;
 use crate::machine::plan::plan;
 
@@ -131,6 +133,11 @@ impl Cluster {
                 Order::Assign { range, member, epoch } => {
                     assigned(&[(range.0, member, epoch.get())])
                 }
+                Order::Move { .. }
+                | Order::Serve { .. }
+                | Order::Warm { .. }
+                | Order::Rejoin { .. }
+                | Order::Cool { .. } => unreachable!("{order:?} needs to know more"),
             };
             fold(&mut self.table, change).expect("an order obeys the control log's rules");
         }
@@ -180,4 +187,25 @@ proptest! {
             prop_assert!(!dead);
         }
     }
+}
+
+#[test]
+fn what_an_operator_wants_of_a_node_decides_what_the_plan_knows_of_it() {
+    let conditions = |changes: &[Change]| {
+        let (table, held_dead) = (table(changes), BTreeSet::from([member("d", 1)]));
+        let facts = Observed { table: &table, held_dead: &held_dead }.facts();
+        facts.nodes.into_values().collect::<Vec<_>>()
+    };
+    let mut changes = vec![lead("a")];
+    changes.extend(["a", "b", "c", "d"].map(|name| joined(name, 1)));
+    let [serving, dead] = [Condition::Serving, Condition::Dead];
+    assert_eq!(conditions(&changes), [serving, serving, serving, dead]);
+    changes.extend(
+        [("b", Intent::Cordon), ("c", Intent::Drain), ("d", Intent::Drain)]
+            .map(|(name, intent)| intended(name, intent)),
+    );
+    let wanted = [serving, Condition::Cordoned, Condition::Draining, dead];
+    assert_eq!(conditions(&changes), wanted);
+    changes.push(intended("c", Intent::Serve));
+    assert_eq!(conditions(&changes), [serving, Condition::Cordoned, serving, dead]);
 }

@@ -1,83 +1,10 @@
 //! What an entry of the control log must obey, given all entries before it.
 
-use proto::types::{Epoch, Incarnation, KeyRange, RangeId, Slot};
+use proto::types::{Epoch, Incarnation, KeyRange, NodeId, RangeId, Slot};
 
-use super::{Range, Standing, Table};
-use crate::machine::entry::{Assignment, Change, Division, Entry, Release};
+use super::{Range, Refused, Standing, Table};
+use crate::machine::entry::{Assignment, Change, Division, Entry, Handover, Release};
 use crate::machine::member::{Member, Term};
-
-/// Why an entry cannot follow the entries before it. In a log that was read back it means that some
-/// process broke the rules, or that slots were altered: nothing after it may be trusted.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Refused {
-    /// Written by who did not lead.
-    #[error("take an entry of term {found} where the term is {expected}")]
-    Term {
-        /// The entry's term.
-        found: Term,
-        /// The one that it needs.
-        expected: Term,
-    },
-    /// A life of a node that is not its next.
-    #[error("join {member}: the node's next life is {next}")]
-    Incarnation {
-        /// The life.
-        member: Member,
-        /// The one that was due.
-        next: Incarnation,
-    },
-    /// A life that never joined or is over.
-    #[error("let {0} act: it is not alive")]
-    NotAlive(Member),
-    /// A slot that no journal has, or that lies before what is known to be in the journal.
-    #[error("end {member} at slot {to} of its journal: it has slots up to {least} at least")]
-    TooEarly {
-        /// Whose journal.
-        member: Member,
-        /// Where it should end.
-        to: Slot,
-        /// The least end that can be true.
-        least: Slot,
-    },
-    /// Ranges exist already.
-    #[error("divide the key space: it is divided already")]
-    Divided,
-    /// A key that no range has, or that two have.
-    #[error("divide the key space at {0}: the ranges must cover each key once, in order")]
-    Uncovered(RangeId),
-    /// Named twice, or out of order.
-    #[error("take {0} where the ranges named must ascend")]
-    Unordered(RangeId),
-    /// No such range.
-    #[error("take {0}: there is no such range")]
-    Unknown(RangeId),
-    /// A range whose owner has neither died nor given it up.
-    #[error("assign {range}: {owner} owns it")]
-    Owned {
-        /// The range.
-        range: RangeId,
-        /// Its owner.
-        owner: Member,
-    },
-    /// A range that the member does not own.
-    #[error("release {range}: {member} does not own it")]
-    NotOwner {
-        /// The range.
-        range: RangeId,
-        /// Who is none of its owners.
-        member: Member,
-    },
-    /// An epoch that is not the one due (I1).
-    #[error("take {range} at epoch {found}, where {expected} is due")]
-    Epoch {
-        /// The range.
-        range: RangeId,
-        /// The entry's epoch.
-        found: Epoch,
-        /// The one that it needs.
-        expected: Epoch,
-    },
-}
 
 impl Table {
     /// Whether `entry` can be the next.
@@ -94,6 +21,10 @@ impl Table {
             Change::Divided { ranges } => self.check_divided(ranges),
             Change::Assigned { assignments } => self.check_assigned(assignments),
             Change::Released { member, releases } => self.check_released(member, releases),
+            Change::Intended { node, .. } => self.check_known(node),
+            Change::Moved { member, handovers } => self.check_moved(member, handovers),
+            Change::Split { .. } => self.check_split(&entry.change),
+            Change::Merged { .. } => self.check_merged(&entry.change),
         }
     }
 
@@ -104,7 +35,11 @@ impl Table {
             | Change::Dead { .. }
             | Change::Divided { .. }
             | Change::Assigned { .. }
-            | Change::Released { .. } => self.term(),
+            | Change::Released { .. }
+            | Change::Intended { .. }
+            | Change::Moved { .. }
+            | Change::Split { .. }
+            | Change::Merged { .. } => self.term(),
         };
         // Without a leader nothing but a leader can be written.
         if entry.term != expected || expected == Term::NONE {
@@ -136,23 +71,14 @@ impl Table {
         if !self.ranges.is_empty() {
             return Err(Refused::Divided);
         }
-        check_ascending(divisions.iter().map(|division| division.range))?;
-        let mut start = Some(KeyRange::FULL.start());
-        for division in divisions {
-            if start != Some(division.keys.start()) {
-                return Err(Refused::Uncovered(division.range));
-            }
-            start = Some(division.keys.end()).filter(|&end| end != KeyRange::FULL.end());
-        }
-        let last = divisions.last().map_or(RangeId(0), |last| last.range);
-        start.map_or(Ok(()), |_| Err(Refused::Uncovered(last)))
+        self.check_cover(KeyRange::FULL, divisions)
     }
 
     fn check_assigned(&self, assignments: &[Assignment]) -> Result<(), Refused> {
         check_ascending(assignments.iter().map(|assignment| assignment.range))?;
         for Assignment { range: id, member, epoch } in assignments {
             self.check_alive(member)?;
-            let range = self.known(*id)?;
+            let range = self.ranges.get(id).ok_or(Refused::Unknown(*id))?;
             if let Some(owner) = range.owner() {
                 return Err(Refused::Owned { range: *id, owner: owner.clone() });
             }
@@ -164,30 +90,52 @@ impl Table {
     fn check_released(&self, member: &Member, releases: &[Release]) -> Result<(), Refused> {
         check_ascending(releases.iter().map(|release| release.range))?;
         for &Release { range: id, epoch, to } in releases {
-            let range = self.known(id)?;
-            if range.owner() != Some(member) {
-                return Err(Refused::NotOwner { range: id, member: member.clone() });
-            }
+            let range = self.check_closed(id, member, to)?;
             check_epoch(id, epoch, range.epoch)?;
-            let least = range.since(member);
-            if to < least {
-                return Err(Refused::TooEarly { member: member.clone(), to, least });
-            }
         }
         Ok(())
+    }
+
+    fn check_moved(&self, member: &Member, handovers: &[Handover]) -> Result<(), Refused> {
+        check_ascending(handovers.iter().map(|handover| handover.range))?;
+        for Handover { range: id, to, next, epoch } in handovers {
+            self.check_alive(next)?;
+            let range = self.check_closed(*id, member, *to)?;
+            check_epoch(*id, *epoch, range.epoch.next())?;
+        }
+        Ok(())
+    }
+
+    /// Whether `member` owns the range and its commits can end at `to`.
+    pub(super) fn check_closed(
+        &self,
+        id: RangeId,
+        member: &Member,
+        to: Slot,
+    ) -> Result<&Range, Refused> {
+        let range = self.ranges.get(&id).ok_or(Refused::Unknown(id))?;
+        if range.owner() != Some(member) {
+            return Err(Refused::NotOwner { range: id, member: member.clone() });
+        }
+        let least = range.since(member);
+        if to < least {
+            return Err(Refused::TooEarly { member: member.clone(), to, least });
+        }
+        Ok(range)
+    }
+
+    fn check_known(&self, node: &NodeId) -> Result<(), Refused> {
+        let joined = self.next_incarnation(node) > Incarnation(1);
+        if joined { Ok(()) } else { Err(Refused::Stranger(node.clone())) }
     }
 
     fn check_alive(&self, member: &Member) -> Result<(), Refused> {
         let alive = self.standing(member).is_some_and(Standing::is_alive);
         if alive { Ok(()) } else { Err(Refused::NotAlive(member.clone())) }
     }
-
-    fn known(&self, range: RangeId) -> Result<&Range, Refused> {
-        self.ranges.get(&range).ok_or(Refused::Unknown(range))
-    }
 }
 
-fn check_ascending(ranges: impl Iterator<Item = RangeId>) -> Result<(), Refused> {
+pub(super) fn check_ascending(ranges: impl Iterator<Item = RangeId>) -> Result<(), Refused> {
     let mut last = None;
     for range in ranges {
         if last >= Some(range) {
@@ -199,6 +147,6 @@ fn check_ascending(ranges: impl Iterator<Item = RangeId>) -> Result<(), Refused>
 }
 
 /// I1: an epoch is given once, and the next owner's is the next.
-fn check_epoch(range: RangeId, found: Epoch, expected: Epoch) -> Result<(), Refused> {
+pub(super) fn check_epoch(range: RangeId, found: Epoch, expected: Epoch) -> Result<(), Refused> {
     if found == expected { Ok(()) } else { Err(Refused::Epoch { range, found, expected }) }
 }

@@ -1,9 +1,13 @@
 //! What the control log may say next, and what follows from what it said.
 
+use proto::types::Epoch;
+
 use super::*;
 use crate::fixtures::{
-    assigned, dead, divided, entry, fold, joined, lead, member, node, released, table,
+    assigned, dead, divided, entry, fold, intended, joined, lead, member, moved, node, released,
+    table,
 };
+use crate::machine::entry::Division;
 
 /// Two nodes, of which `a` owns both ranges.
 fn two_ranges() -> Vec<Change> {
@@ -34,6 +38,7 @@ fn check_range(
     let table = table(changes);
     let range = table.range(RangeId(0)).unwrap();
     let spans = lineage.iter().map(|(member, epoch, from, to)| Span {
+        range: RangeId(0),
         member: member.clone(),
         epoch: Epoch::new(*epoch),
         from: Slot(*from),
@@ -202,6 +207,41 @@ fn a_range_that_comes_back_to_a_life_continues_above_what_it_had_there() {
 }
 
 #[test]
+fn a_handover_ends_one_owner_and_begins_another_at_once() {
+    let (a, b) = (member("a", 1), member("b", 1));
+    let mut changes = two_ranges();
+    changes.push(moved(a.clone(), &[(0, 5, b.clone(), 2)]));
+    check_range(&changes, &Tenure::Now(b.clone()), 2, &[(a.clone(), 1, 1, 5)]);
+    // Back to who had it, and back to whom it has now.
+    changes.push(moved(b.clone(), &[(0, 9, a.clone(), 3)]));
+    changes.push(moved(a.clone(), &[(0, 7, a.clone(), 4)]));
+    let past = [(a.clone(), 1, 1, 5), (b, 2, 1, 9), (a.clone(), 3, 5, 7)];
+    check_range(&changes, &Tenure::Now(a), 4, &past);
+}
+
+#[test]
+fn only_its_owner_hands_a_range_over_and_only_to_the_living_at_the_next_epoch() {
+    let (a, b) = (member("a", 1), member("b", 1));
+    let check = |member: &Member, handover: (u16, u64, Member, u64), reason| {
+        check_refused(&two_ranges(), moved(member.clone(), &[handover]), reason);
+    };
+    let range = RangeId(0);
+    let refused = Refused::NotOwner { range, member: b.clone() };
+    check(&b, (0, 5, b.clone(), 2), refused);
+    check(&a, (0, 5, member("b", 2), 2), Refused::NotAlive(member("b", 2)));
+    check(&a, (2, 5, b.clone(), 1), Refused::Unknown(RangeId(2)));
+    let refused = Refused::TooEarly { member: a.clone(), to: Slot(0), least: Slot(1) };
+    check(&a, (0, 0, b.clone(), 2), refused);
+    for epoch in [0, 1, 3] {
+        let found = Epoch::new(epoch);
+        let refused = Refused::Epoch { range, found, expected: Epoch::new(2) };
+        check(&a, (0, 5, b.clone(), epoch), refused);
+    }
+    let twice = moved(a, &[(0, 5, b.clone(), 2), (0, 5, b, 2)]);
+    check_refused(&two_ranges(), twice, Refused::Unordered(range));
+}
+
+#[test]
 fn an_owner_that_committed_nothing_leaves_no_past() {
     let mut changes = two_ranges();
     for life in 1..100 {
@@ -217,4 +257,29 @@ fn the_death_of_one_node_leaves_the_ranges_of_the_others() {
     let mut changes = two_ranges();
     changes.push(dead("b", 1, 1));
     check_range(&changes, &Tenure::Now(member("a", 1)), 1, &[]);
+}
+
+#[test]
+fn what_a_node_is_to_be_used_for_holds_in_all_its_lives_until_another_is_said() {
+    let mut table = table(&[lead("a"), joined("a", 1), joined("b", 1)]);
+    assert_eq!(table.intent(&node("a")), Intent::Serve);
+    for intent in [Intent::Drain, Intent::Cordon, Intent::Cordon] {
+        fold(&mut table, intended("a", intent)).unwrap();
+        assert_eq!(table.intent(&node("a")), intent);
+    }
+    fold(&mut table, dead("a", 1, 1)).unwrap();
+    fold(&mut table, lead("b")).unwrap();
+    fold(&mut table, joined("a", 2)).unwrap();
+    assert_eq!(
+        (table.intent(&node("a")), table.intent(&node("b"))),
+        (Intent::Cordon, Intent::Serve)
+    );
+    fold(&mut table, intended("a", Intent::Serve)).unwrap();
+    assert_eq!(table.intent(&node("a")), Intent::Serve);
+}
+
+#[test]
+fn nothing_is_intended_for_a_node_that_never_joined() {
+    let before = [lead("a"), joined("ab", 1)];
+    check_refused(&before, intended("a", Intent::Drain), Refused::Stranger(node("a")));
 }
