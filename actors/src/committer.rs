@@ -1,16 +1,17 @@
 //! The actor that commits for a node: it has its ranges close, writes one object, and tells them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use proto::log::{Created, Log};
 use proto::types::{RangeId, Slot};
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tracing::{debug, error, warn};
 
 use crate::causes::one_line;
 use crate::clock::{self, Clock};
-use crate::engine::Links;
+use crate::engine::{self, Links};
 use crate::journal::object::{Packed, Sealed, seal};
 use crate::machine::commit::{Commit, Order, ReadBack, Written};
 use crate::range;
@@ -22,6 +23,17 @@ pub enum Message {
     Tick,
     /// A range has closed; `None` where it had nothing to commit.
     Closed(RangeId, Option<Packed>),
+    /// A range takes part from the next commit on.
+    Enter(RangeId, ActorRef<range::Message>),
+    /// A range takes no part any more. The answer is the first slot that can hold nothing of it.
+    Leave(RangeId, RpcReplyPort<Slot>),
+}
+
+/// What waits for the end of the commit that is under way.
+#[derive(Debug)]
+enum Change {
+    Enter(RangeId, ActorRef<range::Message>),
+    Leave(RangeId, RpcReplyPort<Slot>),
 }
 
 /// What the committer is given at birth.
@@ -34,7 +46,7 @@ pub struct Arguments {
     /// The least time between two commits.
     pub interval: Duration,
     /// The ranges of this node.
-    pub ranges: Vec<ActorRef<range::Message>>,
+    pub ranges: BTreeMap<RangeId, ActorRef<range::Message>>,
     /// What is shared within the node.
     pub links: Arc<Links>,
 }
@@ -47,6 +59,7 @@ pub struct State {
     waiting: usize,
     blocks: Vec<Packed>,
     is_unclear: bool,
+    changes: Vec<Change>,
 }
 
 impl std::fmt::Debug for State {
@@ -66,16 +79,34 @@ impl State {
     fn close(&mut self, myself: &ActorRef<Message>) -> Result<(), ActorProcessingErr> {
         let now_ms = (self.clock)();
         // I13: what the sinks have not taken is bounded; until then nothing more is committed.
-        if self.arguments.links.outbox_is_full() {
+        if self.arguments.links.outbox_is_full() || self.arguments.ranges.is_empty() {
             return Ok(());
         }
         if self.machine.tick(now_ms) == Order::Close {
             self.waiting = self.arguments.ranges.len();
-            for range in &self.arguments.ranges {
+            for range in self.arguments.ranges.values() {
                 range.cast(range::Message::Close(now_ms, myself.clone()))?;
             }
         }
         Ok(())
+    }
+
+    /// Ranges come and go between commits: one that has been asked to close is waited for.
+    fn change(&mut self) {
+        if self.waiting > 0 {
+            return;
+        }
+        for change in self.changes.drain(..) {
+            match change {
+                Change::Enter(range, actor) => {
+                    self.arguments.ranges.insert(range, actor);
+                }
+                Change::Leave(range, reply) => {
+                    self.arguments.ranges.remove(&range);
+                    engine::answer(reply, self.machine.next());
+                }
+            }
+        }
     }
 
     async fn closed(&mut self, block: Option<Packed>) -> Result<(), ActorProcessingErr> {
@@ -144,7 +175,7 @@ impl State {
             self.arguments.links.recovered();
         }
         self.arguments.links.count_commit(bytes);
-        for range in &self.arguments.ranges {
+        for range in self.arguments.ranges.values() {
             range.cast(range::Message::Committed(slot))?;
         }
         self.machine.told((self.clock)());
@@ -171,8 +202,8 @@ impl Actor for Committer {
         let interval_ms = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
         let machine = Commit::new(arguments.next, interval_ms);
         drop(myself.send_interval(interval.max(Duration::from_millis(5)), || Message::Tick));
-        let (waiting, blocks, is_unclear) = (0, Vec::new(), false);
-        Ok(State { machine, arguments, clock, waiting, blocks, is_unclear })
+        let (waiting, blocks, is_unclear, changes) = (0, Vec::new(), false, Vec::new());
+        Ok(State { machine, arguments, clock, waiting, blocks, is_unclear, changes })
     }
 
     async fn handle(
@@ -182,8 +213,12 @@ impl Actor for Committer {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Tick => state.close(&myself),
-            Message::Closed(_, block) => state.closed(block).await,
+            Message::Tick => state.close(&myself)?,
+            Message::Closed(_, block) => state.closed(block).await?,
+            Message::Enter(range, actor) => state.changes.push(Change::Enter(range, actor)),
+            Message::Leave(range, reply) => state.changes.push(Change::Leave(range, reply)),
         }
+        state.change();
+        Ok(())
     }
 }

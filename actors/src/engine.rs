@@ -1,6 +1,7 @@
 //! One node's engine: it restores the ranges, starts the actors, and stops when any of them fails.
 
 mod aggregators;
+mod change;
 mod links;
 mod query;
 mod restore;
@@ -13,10 +14,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use proto::log::Log;
 use proto::types::{Epoch, Incarnation, KeyRange, NodeId, RangeId, Slot};
 use ractor::RpcReplyPort;
 
+pub use change::ReleaseError;
 pub use links::{Links, Shown};
 pub use query::{Cells, QueryError, TransactionFound};
 pub use restore::RestoreError;
@@ -31,8 +34,8 @@ use crate::machine::partial::layout::Layout;
 use crate::machine::range::Settings;
 use crate::machine::transaction::Rules;
 use crate::snapshot::Snapshots;
-use crate::source::Source;
 use crate::source::decode::Decoder;
+use crate::source::{Source, SourceError};
 use crate::store::{Store, StoreError};
 
 /// One life of a node: whose journal it is. The lives of one node are in their order.
@@ -94,6 +97,10 @@ pub trait Stores: Send + Sync + std::fmt::Debug {
     fn adopt(&self, range: RangeId) -> Result<Box<dyn Store>, StoreError>;
 }
 
+/// Opens a source.
+pub type LookBack =
+    Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Source>, SourceError>> + Send + Sync>;
+
 /// Everything that an engine needs.
 pub struct Setup {
     /// The node's name.
@@ -110,6 +117,8 @@ pub struct Setup {
     pub snapshots: Snapshots,
     /// Where records come from.
     pub source: Arc<dyn Source>,
+    /// Opens the source once more, to read young legs again while the readers go on.
+    pub look_back: LookBack,
     /// A decoder for each leg.
     pub decoders: Box<dyn Fn(proto::types::Leg) -> Decoder + Send + Sync>,
     /// Where the figures of a dimension go.
@@ -142,3 +151,6 @@ pub fn answer<T: Send + 'static>(reply: RpcReplyPort<T>, value: T) {
         tracing::debug!("who asked has gone");
     }
 }
+
+#[cfg(test)]
+mod tests;

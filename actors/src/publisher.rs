@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::types::{RangeId, Sequence};
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tracing::{info, warn};
 
 use crate::causes::one_line;
-use crate::engine::Links;
+use crate::engine::{self, Links};
 use crate::range;
 use crate::sink::{Row, Sink, SinkError};
 
@@ -20,8 +20,11 @@ pub enum Message {
     Rows(Vec<Row>),
     /// Deliver what waits.
     Deliver,
-    /// The ranges, so that they hear of acknowledgements. The first message.
-    Ranges(BTreeMap<RangeId, ActorRef<range::Message>>),
+    /// These ranges are served from now on, and hear of acknowledgements. Rows of theirs wait since before;
+    /// those that the sink has already are dropped.
+    Serve(BTreeMap<RangeId, ActorRef<range::Message>>, Vec<Row>),
+    /// A range has given up; the answer comes when nothing of it waits any more.
+    Leave(RangeId, RpcReplyPort<()>),
 }
 
 /// The publisher's state.
@@ -113,33 +116,41 @@ impl State {
         }
     }
 
-    /// The sink says what it has; rows that wait since before the start and are there already are dropped.
-    async fn begin(
+    /// The sink says what it has; rows that wait since before and are there already are dropped.
+    async fn serve(
         &mut self,
         ranges: BTreeMap<RangeId, ActorRef<range::Message>>,
+        mut rows: Vec<Row>,
     ) -> Result<(), ActorProcessingErr> {
-        self.ranges = ranges;
         let delivered = self.recover().await?;
-        let before = self.waiting.len();
-        let links = &self.links;
-        self.waiting.retain(|row| {
-            let is_new = delivered.get(&row.stamp.range).is_none_or(|&it| row.stamp.sequence > it);
-            if !is_new {
-                links.outbox_took(size(row));
-            }
-            is_new
+        let before = rows.len();
+        rows.retain(|row| {
+            delivered.get(&row.stamp.range).is_none_or(|&it| row.stamp.sequence > it)
         });
-        info!(
-            waiting = self.waiting.len(),
-            delivered = before - self.waiting.len(),
-            "sink is ready"
-        );
+        info!(waiting = rows.len(), delivered = before - rows.len(), "sink is ready");
         for (range, sequence) in delivered {
-            if let Some(range) = self.ranges.get(&range) {
+            if let Some(range) = ranges.get(&range) {
                 range.cast(range::Message::Acknowledged(sequence))?;
             }
         }
+        self.ranges.extend(ranges);
+        self.take(rows);
         self.links.recovered();
+        Ok(())
+    }
+
+    fn take(&mut self, rows: Vec<Row>) {
+        self.links.outbox_gave(rows.iter().map(size).sum());
+        self.waiting.extend(rows);
+    }
+
+    /// What a range has committed is delivered before another node may go on with it: two that deliver one
+    /// range's rows could deliver one twice (I7).
+    async fn leave(&mut self, range: RangeId) -> Result<(), ActorProcessingErr> {
+        while self.waiting.iter().any(|row| row.stamp.range == range) {
+            self.deliver().await?;
+        }
+        self.ranges.remove(&range);
         Ok(())
     }
 }
@@ -153,15 +164,14 @@ pub fn size(row: &Row) -> usize {
 impl Actor for Publisher {
     type Msg = Message;
     type State = State;
-    type Arguments = (Box<dyn Sink>, Arc<Links>, Vec<Row>);
+    type Arguments = (Box<dyn Sink>, Arc<Links>);
 
     async fn pre_start(
         &self,
         _myself: ActorRef<Message>,
-        (sink, links, waiting): Self::Arguments,
+        (sink, links): Self::Arguments,
     ) -> Result<State, ActorProcessingErr> {
-        links.outbox_gave(waiting.iter().map(size).sum());
-        let (ranges, waiting) = (BTreeMap::new(), waiting.into());
+        let (ranges, waiting) = (BTreeMap::new(), VecDeque::new());
         Ok(State { sink, links, ranges, waiting, is_called: false })
     }
 
@@ -172,12 +182,13 @@ impl Actor for Publisher {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Ranges(ranges) => state.begin(ranges).await?,
-            Message::Rows(rows) => {
-                state.links.outbox_gave(rows.iter().map(size).sum());
-                state.waiting.extend(rows);
-            }
+            Message::Serve(ranges, rows) => state.serve(ranges, rows).await?,
+            Message::Rows(rows) => state.take(rows),
             Message::Deliver => state.deliver().await?,
+            Message::Leave(range, reply) => {
+                state.leave(range).await?;
+                engine::answer(reply, ());
+            }
         }
         state.call(&myself)
     }

@@ -5,24 +5,21 @@
 mod alignment;
 mod parked;
 mod route;
+mod state;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use proto::types::{Offset, PartitionIndex, RangeId, RecordTime, SourcePartition};
-use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tracing::{error, info, warn};
+use proto::types::{Offset, PartitionIndex, RangeId, SourcePartition};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
 pub use alignment::Alignment;
-use parked::Parked;
 pub use route::{Router, Target};
+pub use state::{CREDIT_BYTES, State};
 
-use crate::causes::one_line;
 use crate::clock::Clock;
-use crate::engine::Links;
-use crate::machine::positions::{Batch, Position};
-use crate::range;
-use crate::source::{Limit, Partition, Progress, Record, SourceError, Waker};
+use crate::engine::{self, Links};
+use crate::machine::positions::Position;
+use crate::source::{Partition, SourceError, Waker};
 
 /// What may be said to a reader.
 #[derive(Debug)]
@@ -35,6 +32,10 @@ pub enum Message {
     Applied(RangeId, Offset, usize),
     /// A range stands elsewhere: go back there.
     Refused(RangeId, Position),
+    /// A further range is to be fed, from its position on.
+    Feed(Target, Position),
+    /// A range is not to be fed any more. After the answer nothing goes to it.
+    Leave(RangeId, RpcReplyPort<()>),
 }
 
 /// Opens a partition for reading from an offset; the waker sends [`Message::Poll`].
@@ -61,41 +62,9 @@ pub struct Arguments {
     pub clock: Clock,
 }
 
-/// Whether there is something to read.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Calling {
-    /// Nothing, until the waker calls.
-    Idle,
-    /// There is, once it may be read.
-    Wanted,
-    /// There is, and the message that reads it is on its way.
-    Called,
-}
-
-/// The reader's state.
-pub struct State {
-    it: Arguments,
-    partition: Box<dyn Partition>,
-    /// Up to where records have been handed on, and the record clock there.
-    at: Position,
-    /// Up to where the source has been read; what lies between is parked.
-    read_up_to: Offset,
-    /// Bytes on their way to each range.
-    sent: BTreeMap<RangeId, usize>,
-    calling: Calling,
-    end: Option<Offset>,
-    parked: Parked,
-}
-
 impl std::fmt::Debug for Arguments {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Arguments").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").field("at", &self.at).finish_non_exhaustive()
     }
 }
 
@@ -103,135 +72,8 @@ impl std::fmt::Debug for State {
 #[derive(Debug)]
 pub struct Reader;
 
-/// Bytes that may be on their way to one range (I13).
-pub const CREDIT_BYTES: usize = 64 << 10;
-/// What one read takes at most: short enough that other actors get their turn.
-const READ: Limit = Limit { records: 1_000, bytes: 1 << 20 };
 /// How often a reader that waits looks whether it still has to.
 const TICK: std::time::Duration = std::time::Duration::from_millis(50);
-
-impl State {
-    fn may_read(&self) -> bool {
-        self.sent.values().all(|&bytes| bytes < CREDIT_BYTES)
-            && self.it.alignment.allows(self.it.index, self.next_time())
-    }
-
-    /// The record clock at the next record, as far as it is known: where all partitions jump in time, the
-    /// one that jumps least goes on.
-    fn next_time(&self) -> RecordTime {
-        self.parked.first_time().map_or(self.at.clock, |time| time.max(self.at.clock))
-    }
-
-    fn poll(&mut self, myself: &ActorRef<Message>) -> Result<(), ActorProcessingErr> {
-        self.calling = Calling::Wanted;
-        if !self.may_read() {
-            return Ok(());
-        }
-        let from = self.at.offset;
-        let now = RecordTime((self.it.clock)());
-        let horizon = self.it.alignment.horizon(self.it.index);
-        let (router, clock) = (&mut self.it.router, &mut self.at.clock);
-        let mut take = |record: &Record<'_>| router.take(record, clock, now);
-        self.parked.release(horizon, &mut take);
-        let progress = if self.parked.first().is_some() {
-            Progress { next: from, end: self.end, more: true }
-        } else {
-            let parked = &mut self.parked;
-            match self.partition.read(READ, &mut |record| parked.offer(&record, horizon, &mut take))
-            {
-                Ok(progress) => progress,
-                Err(error) => return self.failed(error),
-            }
-        };
-        // What waits has not been handed on: the interval ends before it.
-        let next = self.parked.first().unwrap_or(self.read_up_to.max(progress.next));
-        self.read_up_to = self.read_up_to.max(progress.next);
-        self.send(from, Progress { next, ..progress }, myself)?;
-        self.it.alignment.set(self.it.index, self.next_time());
-        if progress.more || self.parked.first().is_some() {
-            return self.call(myself);
-        }
-        self.calling = Calling::Idle;
-        self.caught_up(now)
-    }
-
-    fn send(
-        &mut self,
-        from: Offset,
-        progress: Progress,
-        myself: &ActorRef<Message>,
-    ) -> Result<(), ActorProcessingErr> {
-        self.end = progress.end;
-        self.at.offset = progress.next;
-        let (to, clock, partition) = (progress.next, self.at.clock, self.it.index);
-        self.it.links.read(partition, to, self.end);
-        if to <= from {
-            return Ok(());
-        }
-        for (target, records) in self.it.router.drain() {
-            *self.sent.entry(target.range).or_default() += records.len();
-            self.it.links.count_read(records.len());
-            let batch = Batch { partition, from, to, clock, records };
-            target.actor.cast(range::Message::Batch(batch, myself.clone()))?;
-        }
-        Ok(())
-    }
-
-    /// A partition of which all has been read holds nobody back.
-    fn caught_up(&self, wall: RecordTime) -> Result<(), ActorProcessingErr> {
-        if self.calling != Calling::Idle || self.end.is_none_or(|end| self.at.offset < end) {
-            return Ok(());
-        }
-        self.it.alignment.release(self.it.index);
-        for target in self.it.router.targets() {
-            let message = range::Message::CaughtUp(self.it.index, self.at.offset, wall);
-            target.actor.cast(message)?;
-        }
-        Ok(())
-    }
-
-    fn call(&mut self, myself: &ActorRef<Message>) -> Result<(), ActorProcessingErr> {
-        if self.calling == Calling::Wanted && self.may_read() {
-            self.calling = Calling::Called;
-            myself.cast(Message::Poll)?;
-        }
-        Ok(())
-    }
-
-    /// I10: a partition that has lost records stops the node loudly; one out of reach is tried again.
-    fn failed(&mut self, error: SourceError) -> Result<(), ActorProcessingErr> {
-        match error {
-            SourceError::Trimmed { .. } | SourceError::Shrunk { .. } | SourceError::Missing(_) => {
-                error!(partition = %self.it.name, error = one_line(&error), "source partition cannot be read on");
-                Err(error.into())
-            }
-            SourceError::Unreachable { .. } => {
-                warn!(partition = %self.it.name, error = one_line(&error), "source is out of reach, trying again");
-                self.it.links.degraded(format!("input waits: {}", one_line(&error)));
-                self.seek(self.at)
-            }
-        }
-    }
-
-    fn go_back(&mut self, range: RangeId, to: Position) -> Result<(), ActorProcessingErr> {
-        info!(partition = %self.it.name, %range, from = %self.at.offset, to = %to.offset, "reading again");
-        self.sent.insert(range, 0);
-        if to.offset < self.at.offset {
-            self.seek(to)?;
-        }
-        Ok(())
-    }
-
-    /// Forgets what has not been sent, and reads on from there.
-    fn seek(&mut self, to: Position) -> Result<(), ActorProcessingErr> {
-        self.it.router.clear();
-        self.parked.clear();
-        self.at = to;
-        self.read_up_to = to.offset;
-        self.calling = Calling::Wanted;
-        Ok(self.partition.seek(to.offset)?)
-    }
-}
 
 impl Actor for Reader {
     type Msg = Message;
@@ -248,18 +90,7 @@ impl Actor for Reader {
         let waker = Arc::new(move || drop(waker.cast(Message::Poll)));
         let partition = (it.open)(it.start.offset, waker)?;
         drop(myself.send_interval(TICK, || Message::Tick));
-        let (at, sent) = (it.start, BTreeMap::new());
-        let read_up_to = at.offset;
-        Ok(State {
-            it,
-            partition,
-            at,
-            read_up_to,
-            sent,
-            calling: Calling::Wanted,
-            end: None,
-            parked: Parked::default(),
-        })
+        Ok(State::new(it, partition))
     }
 
     async fn handle(
@@ -269,20 +100,16 @@ impl Actor for Reader {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Poll => state.poll(&myself),
-            Message::Tick => {
-                state.caught_up(RecordTime((state.it.clock)()))?;
-                state.call(&myself)
-            }
-            Message::Applied(range, _, bytes) => {
-                let sent = state.sent.entry(range).or_default();
-                *sent = sent.saturating_sub(bytes);
-                state.call(&myself)
-            }
-            Message::Refused(range, position) => {
-                state.go_back(range, position)?;
-                state.call(&myself)
+            Message::Poll => return state.poll(&myself),
+            Message::Tick => return state.tick(&myself),
+            Message::Applied(range, _, bytes) => state.applied(range, bytes),
+            Message::Refused(range, position) => state.go_back(range, position)?,
+            Message::Feed(target, position) => state.feed(target, position)?,
+            Message::Leave(range, reply) => {
+                state.leave(range);
+                engine::answer(reply, ());
             }
         }
+        state.call(&myself)
     }
 }

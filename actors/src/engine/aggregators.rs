@@ -63,6 +63,18 @@ impl Aggregators {
         &self.layout
     }
 
+    /// These ranges are summed from now on, and no others.
+    ///
+    /// # Errors
+    ///
+    /// Where an aggregator has died.
+    pub fn expect(&self, ranges: &BTreeSet<RangeId>) -> Result<(), ActorProcessingErr> {
+        for actor in self.actors.values() {
+            actor.cast(Message::Expect(ranges.clone()))?;
+        }
+        Ok(())
+    }
+
     /// A range that was restored tells its whole share.
     ///
     /// # Errors

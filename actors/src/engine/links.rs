@@ -1,5 +1,6 @@
 //! What the actors of one node share: counters, limits, the state of health, and the way to the aggregators.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -22,7 +23,8 @@ pub struct Links {
     read_bytes: AtomicU64,
     trouble: Mutex<Option<String>>,
     reads: Vec<Mutex<(Offset, Option<Offset>)>>,
-    committed: Mutex<Vec<(RangeId, Vec<Position>)>>,
+    /// How far each range has committed in this life; empty where it has not yet.
+    committed: Mutex<BTreeMap<RangeId, Vec<Position>>>,
 }
 
 /// What the counters show.
@@ -54,7 +56,7 @@ impl Links {
             read_bytes: AtomicU64::new(0),
             trouble: Mutex::new(None),
             reads: starts.iter().map(|start| Mutex::new((start.offset, None))).collect(),
-            committed: Mutex::new(Vec::new()),
+            committed: Mutex::default(),
         }
     }
 
@@ -64,13 +66,8 @@ impl Links {
     ///
     /// Where an aggregator has died.
     pub fn committed(&self, block: &Block) -> Result<(), ActorProcessingErr> {
-        {
-            let mut committed = self.committed.lock();
-            let positions = block.head.positions.clone();
-            match committed.iter_mut().find(|(range, _)| *range == block.range) {
-                Some((_, known)) => *known = positions,
-                None => committed.push((block.range, positions)),
-            }
+        if let Some(positions) = self.committed.lock().get_mut(&block.range) {
+            positions.clone_from(&block.head.positions);
         }
         self.aggregators.report(block)
     }
@@ -83,18 +80,28 @@ impl Links {
         (0..count)
             .map(PartitionIndex)
             .filter_map(|partition| {
-                let of = |(_, positions): &(RangeId, Vec<Position>)| {
+                let of = |positions: &Vec<Position>| {
                     positions.get(partition.index()).map(|position| position.offset)
                 };
-                Some((partition, committed.iter().filter_map(of).min()?))
+                Some((partition, committed.values().filter_map(of).min()?))
             })
             .collect()
     }
 
-    /// How many ranges have committed anything in this life.
+    /// A range is this node's from now on.
+    pub(super) fn expect(&self, range: RangeId) {
+        self.committed.lock().insert(range, Vec::new());
+    }
+
+    /// A range is another node's from now on.
+    pub(super) fn forget(&self, range: RangeId) {
+        self.committed.lock().remove(&range);
+    }
+
+    /// Whether every range of the node has committed something in this life.
     #[must_use]
-    pub fn committed_ranges(&self) -> usize {
-        self.committed.lock().len()
+    pub fn all_have_committed(&self) -> bool {
+        self.committed.lock().values().all(|positions| !positions.is_empty())
     }
 
     /// The aggregators of the dimensions.

@@ -1,6 +1,7 @@
 //! What an engine answers: a transaction, the ranges' reports, cells of indicators.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -67,7 +68,7 @@ impl Engine {
     ///
     /// [`QueryError::Silent`] names the first range that did not answer.
     pub async fn reports(&self) -> Result<Vec<Report>, QueryError> {
-        let ask = self.ranges.iter().map(|target| async move {
+        let ask = self.ranges().into_iter().map(|target| async move {
             let answer = target.actor.call(range::Message::Report, Some(PATIENCE)).await;
             said(answer, || target.range.to_string())
         });
@@ -81,8 +82,8 @@ impl Engine {
     /// [`QueryError`], where its range does not answer or the journal cannot be read.
     pub async fn find(&self, id: &[u8]) -> Result<TransactionFound, QueryError> {
         let key = TransactionKey::of(id);
-        let Some(target) = self.ranges.iter().find(|target| target.keys.contains(key.hash()))
-        else {
+        let mut ranges = self.ranges().into_iter();
+        let Some(target) = ranges.find(|target| target.keys.contains(key.hash())) else {
             return Ok(TransactionFound::Unknown);
         };
         let answer =
@@ -119,7 +120,9 @@ impl Engine {
         range: RangeId,
         to: std::path::PathBuf,
     ) -> Result<Option<Checkpoint>, QueryError> {
-        let Some(target) = self.ranges.iter().find(|it| it.range == range) else { return Ok(None) };
+        let Some(target) = self.ranges().into_iter().find(|it| it.range == range) else {
+            return Ok(None);
+        };
         let ask = |port| range::Message::Checkpoint(to, port);
         let answer = target.actor.call(ask, Some(PATIENCE * 12)).await;
         said(answer, || range.to_string())?.map_err(QueryError::Checkpoint)
@@ -132,15 +135,15 @@ impl Engine {
         commit: u32,
         id: &[u8],
     ) -> Result<Option<Row>, QueryError> {
-        let past = self.holdings.iter().filter(|it| it.id == range).flat_map(|it| &it.past);
+        let holding = self.holdings().into_iter().find(|it| it.id == range);
+        let past = holding.into_iter().flat_map(|it| it.past).map(|it| (it.life, it.journal));
+        let journals = past.chain([(self.life(), Arc::clone(&self.setup.journal))]);
         let mut searched = BTreeSet::new();
-        for (life, journal) in
-            past.map(|past| (&past.life, &past.journal)).chain([(&self.life, &self.journal)]).rev()
-        {
+        for (life, journal) in journals.collect::<Vec<_>>().into_iter().rev() {
             if !searched.insert(life) {
                 continue;
             }
-            if let Some(row) = search(&**journal, range, commit, id).await? {
+            if let Some(row) = search(&*journal, range, commit, id).await? {
                 return Ok(Some(row));
             }
         }

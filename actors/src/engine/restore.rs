@@ -25,7 +25,7 @@ use crate::machine::restore::{Gap, Replayed};
 use crate::reader::Router;
 use crate::sink::Row;
 use crate::snapshot::SnapshotError;
-use crate::source::{Limit, SourceError};
+use crate::source::{Limit, Source, SourceError};
 use crate::store::{Store, StoreError};
 use origin::{Listed, Opened, Origin, Shelf};
 
@@ -120,15 +120,19 @@ const READ: Limit = Limit { records: 1_000, bytes: 1 << 20 };
 /// How long a source is waited for while young legs are read again.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Restores every range of the node.
+/// Restores ranges; legs that are kept by reference are read from `source`.
 ///
 /// # Errors
 ///
 /// [`RestoreError`]; nothing has been changed that a next attempt would miss.
-pub(super) async fn restore(setup: &Setup) -> Result<Vec<Ready>, RestoreError> {
+pub(super) async fn restore(
+    setup: &Setup,
+    holdings: &[Holding],
+    source: &dyn Source,
+) -> Result<Vec<Ready>, RestoreError> {
     let mut doubted = BTreeSet::new();
     loop {
-        match attempt(setup, &doubted).await {
+        match attempt(setup, holdings, source, &doubted).await {
             Err(RestoreError::Rotten { range, origin, source })
                 if doubted.insert((range, origin)) =>
             {
@@ -143,19 +147,21 @@ pub(super) async fn restore(setup: &Setup) -> Result<Vec<Ready>, RestoreError> {
 /// Restores without what is `doubted`.
 async fn attempt(
     setup: &Setup,
+    holdings: &[Holding],
+    source: &dyn Source,
     doubted: &BTreeSet<(RangeId, Origin)>,
 ) -> Result<Vec<Ready>, RestoreError> {
-    let opened = bring_back(setup, doubted).await?;
+    let opened = bring_back(setup, holdings, doubted).await?;
     let mut young = Vec::new();
     let mut references = References::default();
-    for (holding, one) in setup.holdings.iter().zip(opened) {
+    for (holding, one) in holdings.iter().zip(opened) {
         let shared = (Arc::clone(&setup.rules), Arc::clone(&setup.layout));
         let loaded = Range::load(identity(holding), setup.settings.clone(), shared, &*one.store);
         let loaded = loaded.map_err(|error| rotten(holding.id, one.origin, error))?;
         references.merge(loaded.references);
         young.push((loaded.restored, one));
     }
-    refill(setup, references, &mut young).await?;
+    refill(setup, source, references, &mut young).await?;
     let wall_ms = (setup.clock)();
     let ready = |(restored, one): (Restored, Opened)| {
         let missing = restored.missing();
@@ -189,23 +195,27 @@ fn rotten(range: RangeId, origin: Origin, source: LoadError) -> RestoreError {
 /// Opens every range's store, and applies what the journals have beyond it.
 async fn bring_back(
     setup: &Setup,
+    holdings: &[Holding],
     doubted: &BTreeSet<(RangeId, Origin)>,
 ) -> Result<Vec<Opened>, RestoreError> {
-    let listed = origin::list(&setup.holdings).await?;
+    let listed = origin::list(holdings).await?;
     let shelf = Shelf::of(setup, &listed, doubted).await?;
     let mut opened = Vec::new();
-    for holding in &setup.holdings {
+    for holding in holdings {
         opened.push(shelf.open(holding).await?);
     }
-    replay(setup, &listed, &mut opened).await?;
+    replay(holdings, &listed, &mut opened).await?;
     Ok(opened)
 }
 
 /// Applies what the journals have beyond each store, and collects the rows that were not acknowledged.
 ///
 /// Where all ranges have had the same owners, each object is read once.
-async fn replay(setup: &Setup, listed: &Listed, opened: &mut [Opened]) -> Result<(), RestoreError> {
-    let holdings = &setup.holdings;
+async fn replay(
+    holdings: &[Holding],
+    listed: &Listed,
+    opened: &mut [Opened],
+) -> Result<(), RestoreError> {
     let lives = |holding: &Holding| holding.past.iter().map(|past| past.life.clone()).collect();
     let (mut objects, mut blocks) = (0u64, 0u64);
     for turn in turns(&holdings.iter().map(lives).collect::<Vec<_>>()) {
@@ -249,27 +259,29 @@ async fn replay(setup: &Setup, listed: &Listed, opened: &mut [Opened]) -> Result
 /// Reads the legs again that are kept by reference.
 async fn refill(
     setup: &Setup,
+    source: &dyn Source,
     references: References,
     young: &mut [(Restored, Opened)],
 ) -> Result<(), RestoreError> {
     for (partition, wanted) in references.sorted() {
-        read_again(setup, partition, &wanted, young).await?;
+        read_again(setup, source, partition, &wanted, young).await?;
     }
     Ok(())
 }
 
 async fn read_again(
     setup: &Setup,
+    source: &dyn Source,
     index: PartitionIndex,
     wanted: &Wanted,
     young: &mut [(Restored, Opened)],
 ) -> Result<(), RestoreError> {
-    let Some(name) = setup.source.partitions().get(index.index()).cloned() else { return Ok(()) };
+    let Some(name) = source.partitions().get(index.index()).cloned() else { return Ok(()) };
     let Some(last) = wanted.offsets.last() else { return Ok(()) };
     let notify = Arc::new(tokio::sync::Notify::new());
     let waker = Arc::clone(&notify);
     let from = wanted.base.offset;
-    let mut partition = setup.source.open(index, from, Arc::new(move || waker.notify_one()))?;
+    let mut partition = source.open(index, from, Arc::new(move || waker.notify_one()))?;
     let decoder = (setup.decoders)(name.leg);
     let mut router = Router::single(index, name.clone(), decoder);
     let (mut clock, now) = (wanted.base.clock, RecordTime((setup.clock)()));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use proto::types::{Epoch, Incarnation, NodeId, RangeId, Slot, SourcePartition};
 use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
 use tokio::sync::watch;
@@ -19,23 +20,29 @@ use crate::machine::positions::Position;
 use crate::publisher::{self, Publisher};
 use crate::range::{self, Range};
 use crate::reader::{self, Alignment, Reader, Router, Target};
-use crate::sink::Sink;
+use crate::sink::{Row, Sink};
 use crate::source::Source;
 
 /// A node's running engine. Dropping it does not stop it; [`Engine::stop`] does.
 #[derive(Debug)]
 pub struct Engine {
-    pub(super) holdings: Vec<Holding>,
-    pub(super) life: Life,
-    pub(super) journal: Arc<dyn proto::log::Log>,
-    pub(super) partitions: Vec<SourcePartition>,
-    pub(super) ranges: Vec<Target>,
+    pub(super) setup: Setup,
+    pub(super) owned: Mutex<Owned>,
+    /// Ranges come and go one at a time.
+    pub(super) turn: tokio::sync::Mutex<()>,
     pub(super) links: Shared,
     pub(super) readers: Vec<ActorRef<reader::Message>>,
     pub(super) committer: ActorRef<committer::Message>,
     pub(super) publisher: ActorRef<publisher::Message>,
     pub(super) supervisor: ActorRef<Never>,
     failure: watch::Receiver<Option<String>>,
+}
+
+/// What a node owns at the moment, ascending by keys.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Owned {
+    pub(super) holdings: Vec<Holding>,
+    pub(super) ranges: Vec<Target>,
 }
 
 /// Why an engine did not start.
@@ -59,21 +66,23 @@ impl Engine {
     ///
     /// [`StartError`].
     pub async fn start(setup: Setup, sink: Box<dyn Sink>) -> Result<Self, StartError> {
-        let ready = restore(&setup).await?;
+        let mut setup = setup;
+        let holdings = std::mem::take(&mut setup.holdings);
+        let ready = restore(&setup, &holdings, &*setup.source).await?;
         let starts = least(&ready, setup.source.partitions().len());
         let (failed, failure) = watch::channel(None);
         let (supervisor, _) = Actor::spawn(None, Supervisor, failed).await?;
-        let ids = setup.holdings.iter().map(|holding| holding.id).collect();
+        let ids = holdings.iter().map(|holding| holding.id).collect();
         let layout = Arc::clone(&setup.layout);
         let aggregators = Aggregators::start(layout, ids, &setup.upserts).await?;
         for one in &ready {
-            aggregators
-                .whole(&one.range, i64::MIN)
-                .map_err(|it| StartError::Ended(it.to_string()))?;
+            aggregators.whole(&one.range, i64::MIN).map_err(ended)?;
         }
         let links = Arc::new(Links::new(aggregators, setup.outbox_bytes, &starts));
-        let started = Started { setup, links, supervisor, failure };
-        started.go_on(ready, sink, &starts).await
+        let started = Started { setup, links, supervisor };
+        let engine = started.go_on(ready, sink, &starts, failure).await?;
+        engine.owned.lock().holdings = holdings;
+        Ok(engine)
     }
 
     /// What the counters show.
@@ -85,45 +94,45 @@ impl Engine {
     /// The source partitions, by index.
     #[must_use]
     pub fn partitions(&self) -> &[SourcePartition] {
-        &self.partitions
+        self.setup.source.partitions()
     }
 
     /// The node's name.
     #[must_use]
     pub const fn node(&self) -> &NodeId {
-        &self.life.1
+        &self.setup.node
     }
 
     /// This life of the node.
     #[must_use]
     pub const fn incarnation(&self) -> Incarnation {
-        self.life.0
+        self.setup.incarnation
     }
 
     /// This life of the node.
     #[must_use]
-    pub const fn life(&self) -> &Life {
-        &self.life
+    pub fn life(&self) -> Life {
+        (self.setup.incarnation, self.setup.node.clone())
     }
 
     /// Whose journal has a range's commits of that epoch; `None` where the range was of nobody then.
     #[must_use]
-    pub fn owner(&self, range: RangeId, epoch: Epoch) -> Option<&Life> {
-        let holding = self.holdings.iter().find(|it| it.id == range)?;
-        let past = holding.past.iter().find(|past| past.epoch == epoch);
-        past.map(|past| &past.life).or_else(|| (holding.epoch == epoch).then_some(&self.life))
+    pub fn owner(&self, range: RangeId, epoch: Epoch) -> Option<Life> {
+        let holding = self.holdings().into_iter().find(|it| it.id == range)?;
+        let past = holding.past.into_iter().find(|past| past.epoch == epoch);
+        past.map(|past| past.life).or_else(|| (holding.epoch == epoch).then(|| self.life()))
     }
 
     /// What the node owns, and where its past is.
     #[must_use]
-    pub fn holdings(&self) -> &[Holding] {
-        &self.holdings
+    pub fn holdings(&self) -> Vec<Holding> {
+        self.owned.lock().holdings.clone()
     }
 
     /// The ranges.
     #[must_use]
-    pub fn ranges(&self) -> &[Target] {
-        &self.ranges
+    pub fn ranges(&self) -> Vec<Target> {
+        self.owned.lock().ranges.clone()
     }
 
     /// Waits until a part of the engine fails, and says why.
@@ -138,7 +147,6 @@ struct Started {
     setup: Setup,
     links: Shared,
     supervisor: ActorRef<Never>,
-    failure: watch::Receiver<Option<String>>,
 }
 
 impl Started {
@@ -147,72 +155,41 @@ impl Started {
         ready: Vec<Ready>,
         sink: Box<dyn Sink>,
         starts: &[Position],
+        failure: watch::Receiver<Option<String>>,
     ) -> Result<Engine, StartError> {
         let cell = self.supervisor.get_cell();
-        let waiting = ready.iter().flat_map(|one| one.rows.clone()).collect();
-        let arguments = (sink, Arc::clone(&self.links), waiting);
+        let arguments = (sink, Arc::clone(&self.links));
         let (publisher, _) = Actor::spawn_linked(None, Publisher, arguments, cell.clone()).await?;
-        let ranges = self.ranges(ready, &publisher, &cell).await?;
+        let (mut ranges, mut rows) = (Vec::new(), Vec::new());
+        for one in ready {
+            let (target, waiting) =
+                range(one, (&self.setup, &self.links), &publisher, &cell).await?;
+            ranges.push(target);
+            rows.extend(waiting);
+        }
+        ranges.sort_by_key(|target| target.keys.start());
         let by_id: BTreeMap<RangeId, _> =
             ranges.iter().map(|target| (target.range, target.actor.clone())).collect();
-        let ended = |error: ractor::MessagingErr<_>| StartError::Ended(error.to_string());
-        publisher.cast(publisher::Message::Ranges(by_id)).map_err(ended)?;
-        let committer = self.committer(&ranges, &cell).await?;
+        publisher.cast(publisher::Message::Serve(by_id.clone(), rows)).map_err(ended)?;
+        let committer = self.committer(by_id, &cell).await?;
         let readers = self.readers(&ranges, starts, &cell).await?;
-        let partitions = self.setup.source.partitions().to_vec();
         self.tell_source();
-        let Setup { node, incarnation, journal, holdings, .. } = self.setup;
-        let (links, supervisor, failure) = (self.links, self.supervisor, self.failure);
-        Ok(Engine {
-            holdings,
-            life: (incarnation, node),
-            journal,
-            partitions,
-            ranges,
-            links,
-            readers,
-            committer,
-            publisher,
-            supervisor,
-            failure,
-        })
-    }
-
-    async fn ranges(
-        &self,
-        ready: Vec<Ready>,
-        publisher: &ActorRef<publisher::Message>,
-        cell: &ActorCell,
-    ) -> Result<Vec<Target>, SpawnErr> {
-        let mut targets = Vec::new();
-        for one in ready {
-            let identity = one.range.identity();
-            let arguments = range::Arguments {
-                machine: one.range,
-                store: one.store,
-                place: one.place,
-                rules: Arc::clone(&self.setup.rules),
-                publisher: publisher.clone(),
-                links: Arc::clone(&self.links),
-                outbox: one.outbox,
-            };
-            let (actor, _) = Actor::spawn_linked(None, Range, arguments, cell.clone()).await?;
-            targets.push(Target { range: identity.id, keys: identity.keys, actor });
-        }
-        targets.sort_by_key(|target| target.keys.start());
-        Ok(targets)
+        let (setup, links, supervisor) = (self.setup, self.links, self.supervisor);
+        let owned = Mutex::new(Owned { holdings: Vec::new(), ranges });
+        let turn = tokio::sync::Mutex::default();
+        Ok(Engine { setup, owned, turn, links, readers, committer, publisher, supervisor, failure })
     }
 
     async fn committer(
         &self,
-        ranges: &[Target],
+        ranges: BTreeMap<RangeId, ActorRef<range::Message>>,
         cell: &ActorCell,
     ) -> Result<ActorRef<committer::Message>, SpawnErr> {
         let arguments = committer::Arguments {
             journal: Arc::clone(&self.setup.journal),
             next: Slot(1),
             interval: self.setup.commit_interval,
-            ranges: ranges.iter().map(|target| target.actor.clone()).collect(),
+            ranges,
             links: Arc::clone(&self.links),
         };
         let clock: Clock = Arc::clone(&self.setup.clock);
@@ -254,10 +231,9 @@ impl Started {
     fn tell_source(&self) {
         const EVERY: Duration = Duration::from_secs(5);
         let (source, links) = (Arc::clone(&self.setup.source), Arc::clone(&self.links));
-        let count = self.setup.holdings.len();
         // Ends with the supervisor.
         drop(self.supervisor.send_interval(EVERY, move || {
-            if links.committed_ranges() == count {
+            if links.all_have_committed() {
                 source.committed(&links.safe_positions());
             }
             Never
@@ -272,4 +248,30 @@ fn least(ready: &[Ready], partitions: usize) -> Vec<Position> {
         positions.min_by_key(|position| position.offset).copied().unwrap_or_default()
     };
     (0..partitions).map(of).collect()
+}
+
+/// Starts a restored range's actor; with it the rows that wait for the sink.
+pub(super) async fn range(
+    ready: Ready,
+    (setup, links): (&Setup, &Shared),
+    publisher: &ActorRef<publisher::Message>,
+    supervisor: &ActorCell,
+) -> Result<(Target, Vec<Row>), SpawnErr> {
+    let identity = ready.range.identity();
+    links.expect(identity.id);
+    let arguments = range::Arguments {
+        machine: ready.range,
+        store: ready.store,
+        place: ready.place,
+        rules: Arc::clone(&setup.rules),
+        publisher: publisher.clone(),
+        links: Arc::clone(links),
+        outbox: ready.outbox,
+    };
+    let (actor, _) = Actor::spawn_linked(None, Range, arguments, supervisor.clone()).await?;
+    Ok((Target { range: identity.id, keys: identity.keys, actor }, ready.rows))
+}
+
+pub(super) fn ended(error: impl std::fmt::Display) -> StartError {
+    StartError::Ended(error.to_string())
 }

@@ -17,7 +17,8 @@ impl Engine {
         drop(tokio::time::timeout(patience, self.come_to_rest()).await);
         // Each is gone before the process ends: a store that is closed by the process's end may abort it.
         drop(self.committer.stop_and_wait(None, ended).await);
-        join_all(self.ranges.iter().map(|it| it.actor.stop_and_wait(None, ended))).await;
+        let ranges = self.ranges();
+        join_all(ranges.iter().map(|it| it.actor.stop_and_wait(None, ended))).await;
         drop(self.publisher.drain_and_wait(ended).await);
         for (_, aggregator) in self.links.aggregators().all() {
             // The figures of the last second are pushed.
@@ -32,7 +33,7 @@ impl Engine {
     /// what is not known to be acknowledged is delivered again.
     async fn come_to_rest(&self) {
         const STEP: Duration = Duration::from_millis(50);
-        for range in &self.ranges {
+        for range in self.ranges() {
             drop(range.actor.cast(range::Message::Ending));
         }
         // What is under way (a decision, a batch) shows nowhere; it takes far less than this.

@@ -42,7 +42,7 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router to `targets`, which cover every key, in the order of their keys.
+    /// A router to `targets`, in the order of their keys. What belongs to none of them is dropped.
     #[must_use]
     pub fn new(
         index: PartitionIndex,
@@ -85,8 +85,31 @@ impl Router {
         let envelope = Envelope { kind, partition, offset, record_time, event_time, content, body };
         let hash = key.hash();
         let place = self.starts.partition_point(|&start| start <= hash);
-        if let Some(part) = place.checked_sub(1).and_then(|it| self.parts.get_mut(it)) {
+        let place = place.checked_sub(1).filter(|&place| self.is_owned(place, hash));
+        if let Some(part) = place.and_then(|it| self.parts.get_mut(it)) {
             put_record(part, key, &envelope);
+        }
+    }
+
+    fn is_owned(&self, place: usize, hash: u64) -> bool {
+        self.targets.get(place).is_none_or(|target| target.keys.contains(hash))
+    }
+
+    /// A further range gets its part from now on.
+    pub fn add(&mut self, target: Target) {
+        let start = target.keys.start();
+        let place = self.starts.partition_point(|&it| it < start);
+        self.starts.insert(place, start);
+        self.parts.insert(place, Vec::new());
+        self.targets.insert(place, target);
+    }
+
+    /// A range gets nothing any more.
+    pub fn remove(&mut self, range: RangeId) {
+        if let Some(place) = self.targets.iter().position(|target| target.range == range) {
+            self.starts.remove(place);
+            self.parts.remove(place);
+            self.targets.remove(place);
         }
     }
 

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::engine::{Engine, Setup};
+use actors::clock::Clock;
+use actors::engine::{Engine, LookBack, Setup};
 use actors::lock::DirLock;
 use actors::machine::partial::layout::{Dimension, Figure, Indicator, Layout, Scenario};
 use actors::machine::range::Settings;
 use actors::machine::scenario::{Kind, Scenario as Compiled, Stat};
 use actors::machine::sketch::Quantile;
 use actors::machine::transaction::Rules;
+use actors::source::SourceError;
 use anyhow::Context as _;
 use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
@@ -65,6 +67,7 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
         stores: Box::new(durable.stores),
         snapshots: durable.snapshots.clone(),
         source,
+        look_back: look_back(&config, shares.prefetch, &clock, &tasks),
         decoders: inlet::decoders(&config)?,
         upserts: Box::new(move || Box::new(cells.clone())),
         rules,
@@ -80,6 +83,25 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
     let upkeep = Arc::new(upkeep);
     tasks.spawn(Arc::clone(&upkeep).run(stop.child_token()));
     Ok(running((engine, upkeep), config, (durable.lock, stop, figures, tasks), started))
+}
+
+/// Opens the source once more.
+fn look_back(
+    config: &Config,
+    prefetch_bytes: usize,
+    clock: &Clock,
+    tasks: &TaskTracker,
+) -> LookBack {
+    let (config, clock, tasks) = (config.clone(), Arc::clone(clock), tasks.clone());
+    Box::new(move || {
+        let (config, clock, tasks) = (config.clone(), Arc::clone(&clock), tasks.clone());
+        let open = async move { inlet::open(&config, prefetch_bytes, &clock, &tasks).await };
+        let failed = |error: anyhow::Error| SourceError::Unreachable {
+            what: "the source, once more".to_owned(),
+            source: error.into(),
+        };
+        open.map(move |it| it.map_err(failed)).boxed()
+    })
 }
 
 /// The running engine, as the command line knows it.

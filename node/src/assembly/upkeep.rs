@@ -129,8 +129,8 @@ impl Upkeep {
             snapshots: &self.snapshots,
             keep: usize::from(self.config.snapshots.keep),
             keep_results: Keep { age_ms, bytes: keep.size },
-            life: self.engine.life().clone(),
-            holdings: self.engine.holdings(),
+            life: self.engine.life(),
+            holdings: &self.engine.holdings(),
             journal: &|life| self.cluster.journal(life),
         };
         Ok(tidying.tidy(actors::clock::wall()()).await?)

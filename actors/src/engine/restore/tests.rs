@@ -259,6 +259,7 @@ impl World {
             stores: Box::new(self.stores.clone()),
             snapshots: self.snapshots(),
             source: Arc::new(NoSource),
+            look_back: Box::new(|| unreachable!("no range is adopted")),
             decoders: Box::new(|_| unreachable!("no source, no decoder")),
             upserts: Box::new(|| unreachable!("no figures, no upserts")),
             rules: Arc::new(Rules { partitions: vec![], columns: vec![], scenarios: vec![] }),
@@ -282,7 +283,8 @@ impl World {
 
     /// Brings the range back; the sequences of the rows that wait for the sink, and from where.
     async fn restore(&self) -> Result<(Origin, Vec<u64>), RestoreError> {
-        let opened = bring_back(&self.setup(), &BTreeSet::new()).await?.remove(0);
+        let opened =
+            bring_back(&self.setup(), &[self.holding()], &BTreeSet::new()).await?.remove(0);
         let origin = opened.origin;
         let rows = opened.standing.replayed().rows;
         Ok((origin, rows.iter().map(|row| row.stamp.sequence.0).collect()))
@@ -444,11 +446,11 @@ async fn what_no_range_has_written_is_passed_over() {
     let world = two_lives().await;
     let before = world.rows();
     let doubted = [(RANGE, Origin::Local), (RANGE, Origin::Snapshot(2))].into();
-    let opened = bring_back(&world.setup(), &doubted).await.unwrap().remove(0);
+    let opened = bring_back(&world.setup(), &[world.holding()], &doubted).await.unwrap().remove(0);
     assert_eq!(opened.origin, Origin::Snapshot(1));
     assert_eq!(world.rows(), before);
     // A cell's row that is none: no layout has it, so each state is doubted in its turn, down to the journal.
-    let rotten = restore(&world.setup()).await.unwrap_err();
+    let rotten = restore(&world.setup(), &[world.holding()], &NoSource).await.unwrap_err();
     assert!(matches!(rotten, RestoreError::Rotten { origin: Origin::Journal, .. }), "{rotten}");
 }
 

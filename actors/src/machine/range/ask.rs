@@ -28,9 +28,11 @@ pub struct Status {
     pub commit: u64,
     /// The sequence of the last row of output.
     pub sequence: Sequence,
+    /// The last sequence that the sink has acknowledged.
+    pub acknowledged: Sequence,
     /// The range's record clock.
     pub clock: RecordTime,
-    /// Whether the last commit that was closed has everything, also whole figures.
+    /// Whether the last commit that was closed has everything, also whole figures, and nothing is under decision.
     pub is_settled: bool,
 }
 
@@ -84,8 +86,11 @@ impl Range {
             limit_bytes: self.settings.held_bytes,
             commit: self.commit,
             sequence: self.output.sequence(),
+            acknowledged: self.output.acknowledged(),
             clock: self.positions.clock(),
-            is_settled: !self.pending.is_touched && !self.figures.are_behind(),
+            is_settled: !self.pending.is_touched
+                && !self.figures.are_behind()
+                && self.deciding() == 0,
         }
     }
 

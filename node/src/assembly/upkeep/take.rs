@@ -78,8 +78,8 @@ async fn new_bytes(snapshots: &Snapshots, before: u64, manifest: &Manifest) -> u
 fn entry(engine: &Engine, checkpoint: &Checkpoint) -> RangeEntry {
     let (identity, head, place) = (checkpoint.identity, &checkpoint.head, checkpoint.place);
     let journal = |epoch| {
-        let (incarnation, node) = engine.owner(identity.id, epoch).unwrap_or(engine.life());
-        journal_prefix(node, *incarnation)
+        let life = engine.owner(identity.id, epoch).unwrap_or_else(|| engine.life());
+        journal_prefix(&life.1, life.0)
     };
     let ((epoch, slot), (outbox_epoch, outbox_slot)) = (place.at, place.outbox);
     let ledger: Vec<u64> = head.ledger.iter().map(|counts| counts.consumed).collect();

@@ -1,0 +1,146 @@
+//! Ranges come to a running node and go from it. All the others go on meanwhile.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proto::types::{RangeId, Slot};
+use ractor::rpc::CallResult;
+use ractor::{ActorRef, RpcReplyPort};
+
+use super::Holding;
+use super::restore::restore;
+use super::start::{Engine, StartError, ended, range};
+use crate::reader::Target;
+use crate::{committer, publisher, range as ranges, reader};
+
+/// Why a range was not given up. It is still this node's, and is fed again.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// The node does not own it.
+    #[error("give up range {0}: it is not this node's")]
+    NotOwned(RangeId),
+    /// What it has done is not all committed and delivered.
+    #[error("give up range {range}: not all of its results were delivered within {patience:?}")]
+    NotSettled {
+        /// The range.
+        range: RangeId,
+        /// How long it was waited for.
+        patience: Duration,
+    },
+    /// An actor has ended: the engine is failing.
+    #[error("give up range {0}: a part of the engine has ended")]
+    Ended(RangeId),
+}
+
+impl Engine {
+    /// Takes a range on: restores it from where its past is, and feeds it from its positions on.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; the range is not served then.
+    pub async fn adopt(&self, holding: Holding) -> Result<(), StartError> {
+        let _turn = self.turn.lock().await;
+        let source = (self.setup.look_back)().await.map_err(super::RestoreError::Source)?;
+        let ready = restore(&self.setup, std::slice::from_ref(&holding), &*source).await?;
+        for ready in ready {
+            let mut ids = self.ids();
+            ids.insert(holding.id);
+            self.links.aggregators().expect(&ids).map_err(ended)?;
+            self.links.aggregators().whole(&ready.range, i64::MIN).map_err(ended)?;
+            let positions = ready.range.positions().to_vec();
+            let shared = (&self.setup, &self.links);
+            let cell = self.supervisor.get_cell();
+            let (target, rows) = range(ready, shared, &self.publisher, &cell).await?;
+            let (id, actor) = (target.range, target.actor.clone());
+            let served = BTreeMap::from([(id, actor.clone())]);
+            self.publisher.cast(publisher::Message::Serve(served, rows)).map_err(ended)?;
+            self.committer.cast(committer::Message::Enter(id, actor)).map_err(ended)?;
+            for (reader, position) in self.readers.iter().zip(positions) {
+                reader.cast(reader::Message::Feed(target.clone(), position)).map_err(ended)?;
+            }
+            self.owned.lock().ranges.push(target);
+        }
+        let mut owned = self.owned.lock();
+        owned.ranges.sort_by_key(|target| target.keys.start());
+        owned.holdings.push(holding);
+        Ok(())
+    }
+
+    /// Gives a range up, at a commit that has all it has done, delivered; answers with the slot of this node's
+    /// journal from which on nothing is of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ReleaseError`]; after `patience` the range goes on here.
+    pub async fn release(&self, range: RangeId, patience: Duration) -> Result<Slot, ReleaseError> {
+        let _turn = self.turn.lock().await;
+        let targets = self.ranges();
+        let target = targets.into_iter().find(|target| target.range == range);
+        let target = target.ok_or(ReleaseError::NotOwned(range))?;
+        for reader in &self.readers {
+            call(range, reader, |port| reader::Message::Leave(range, port)).await?;
+        }
+        let settled = tokio::time::timeout(patience, settle(&target));
+        if settled.await.is_err() {
+            self.feed_again(&target).await?;
+            return Err(ReleaseError::NotSettled { range, patience });
+        }
+        let leave = |port| committer::Message::Leave(range, port);
+        let slot = call(range, &self.committer, leave).await?;
+        // Behind what the committer has told it last: by then its rows are with the publisher.
+        call(range, &target.actor, ranges::Message::Report).await?;
+        call(range, &self.publisher, |port| publisher::Message::Leave(range, port)).await?;
+        let stopped = target.actor.stop_and_wait(None, Some(patience)).await;
+        stopped.map_err(|_| ReleaseError::Ended(range))?;
+        self.links.forget(range);
+        {
+            let mut owned = self.owned.lock();
+            owned.holdings.retain(|holding| holding.id != range);
+            owned.ranges.retain(|target| target.range != range);
+        }
+        let expected = self.links.aggregators().expect(&self.ids());
+        expected.map_err(|_| ReleaseError::Ended(range))?;
+        Ok(slot)
+    }
+
+    async fn feed_again(&self, target: &Target) -> Result<(), ReleaseError> {
+        let report = call(target.range, &target.actor, ranges::Message::Report).await?;
+        for (reader, position) in self.readers.iter().zip(report.positions) {
+            let fed = reader.cast(reader::Message::Feed(target.clone(), position));
+            fed.map_err(|_| ReleaseError::Ended(target.range))?;
+        }
+        Ok(())
+    }
+
+    fn ids(&self) -> std::collections::BTreeSet<RangeId> {
+        self.ranges().iter().map(|target| target.range).collect()
+    }
+}
+
+/// Waits until a range that is not fed any more has committed all, with whole figures, and the sink has it all.
+async fn settle(target: &Target) -> Result<(), ReleaseError> {
+    const STEP: Duration = Duration::from_millis(10);
+    let ending = target.actor.cast(ranges::Message::Ending);
+    ending.map_err(|_| ReleaseError::Ended(target.range))?;
+    loop {
+        let status = call(target.range, &target.actor, ranges::Message::Report).await?.status;
+        if status.is_settled && status.acknowledged == status.sequence {
+            return Ok(());
+        }
+        tokio::time::sleep(STEP).await;
+    }
+}
+
+/// Asks an actor of the engine, which answers unless it has ended.
+async fn call<M: ractor::Message, T: Send + 'static>(
+    range: RangeId,
+    actor: &ActorRef<M>,
+    message: impl FnOnce(RpcReplyPort<T>) -> M,
+) -> Result<T, ReleaseError> {
+    match actor.call(message, None).await {
+        Ok(CallResult::Success(answer)) => Ok(answer),
+        Ok(CallResult::Timeout | CallResult::SenderError) | Err(_) => {
+            Err(ReleaseError::Ended(range))
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! Nodes on one source and one object store, and who owns what.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use parking_lot::Mutex;
+use proto::log::{Created, Log as _};
+use proto::types::{
+    Epoch, Incarnation, KeyRange, Leg, NodeId, Offset, PartitionIndex, RangeId, Sequence, Slot,
+    SourcePartition,
+};
+use rand::rngs::SmallRng;
+use rand::{Rng as _, SeedableRng as _};
+use tempfile::TempDir;
+use tokio::time::sleep;
+use tokio_util::task::TaskTracker;
+
+use crate::aggregator::{UpsertRow, Upserts};
+use crate::engine::{Engine, Holding, Life, Past, ReleaseError, Setup, Stores};
+use crate::journal::log::{ObjectLog, ObjectLogs};
+use crate::machine::fields::FieldTable;
+use crate::machine::partial::layout::Layout;
+use crate::machine::range::Settings;
+use crate::machine::result_field::ResultField;
+use crate::machine::transaction::Rules;
+use crate::sink::{Row, Sink, SinkError};
+use crate::snapshot::Snapshots;
+use crate::source::decode::{Decoder, Limits};
+use crate::source::{Limit, Partition, Progress, Record, Source, SourceError, Waker};
+use crate::store::memory::MemoryStore;
+use crate::store::{Store, StoreError};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const PARTITIONS: usize = 2;
+
+/// Partitions that grow, in memory.
+#[derive(Default)]
+pub(super) struct Topics {
+    partitions: Vec<SourcePartition>,
+    records: Vec<Mutex<Vec<(u64, String)>>>,
+    wakers: Mutex<Vec<Waker>>,
+}
+
+impl std::fmt::Debug for Topics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Topics").finish_non_exhaustive()
+    }
+}
+
+impl Topics {
+    fn new() -> Self {
+        let name =
+            |leg: Leg, partition| SourcePartition { topic: leg.name().into(), partition, leg };
+        let partitions: Vec<_> = Leg::ALL
+            .into_iter()
+            .flat_map(|leg| (0..).take(PARTITIONS).map(move |partition| name(leg, partition)))
+            .collect();
+        let records = partitions.iter().map(|_| Mutex::default()).collect();
+        Self { partitions, records, wakers: Mutex::default() }
+    }
+
+    fn append(&self, leg: Leg, partition: usize, record: String) {
+        let now = crate::clock::wall()();
+        self.records[leg.index() * PARTITIONS + partition].lock().push((now, record));
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Shared(Arc<Topics>);
+
+impl Source for Shared {
+    fn partitions(&self) -> &[SourcePartition] {
+        &self.0.partitions
+    }
+
+    fn open(
+        &self,
+        index: PartitionIndex,
+        from: Offset,
+        waker: Waker,
+    ) -> Result<Box<dyn Partition>, SourceError> {
+        self.0.wakers.lock().push(waker);
+        Ok(Box::new(Reading { topics: Arc::clone(&self.0), index: index.index(), next: from.0 }))
+    }
+
+    fn committed(&self, _: &[(PartitionIndex, Offset)]) {}
+}
+
+struct Reading {
+    topics: Arc<Topics>,
+    index: usize,
+    next: u64,
+}
+
+impl Partition for Reading {
+    fn read(
+        &mut self,
+        limit: Limit,
+        take: &mut dyn FnMut(Record<'_>),
+    ) -> Result<Progress, SourceError> {
+        let records = self.topics.records[self.index].lock();
+        let end = records.len() as u64;
+        let upto = end.min(self.next + limit.records as u64);
+        let first = usize::try_from(self.next).unwrap();
+        for (offset, (time_ms, text)) in (self.next..upto).zip(&records[first.min(records.len())..])
+        {
+            let payload = Some(text.as_bytes());
+            take(Record { offset: Offset(offset), time_ms: *time_ms, payload });
+        }
+        self.next = upto.max(self.next);
+        Ok(Progress { next: Offset(self.next), end: Some(Offset(end)), more: self.next < end })
+    }
+
+    fn seek(&mut self, offset: Offset) -> Result<(), SourceError> {
+        self.next = offset.0;
+        Ok(())
+    }
+}
+
+/// What all nodes' sinks have taken.
+#[derive(Clone, Debug, Default)]
+struct Taken {
+    rows: Arc<Mutex<Vec<Row>>>,
+    is_closed: Arc<AtomicBool>,
+}
+
+impl Sink for Taken {
+    fn recover(&mut self) -> BoxFuture<'_, Result<Vec<(RangeId, Sequence)>, SinkError>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
+
+    fn deliver<'a>(&'a mut self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), SinkError>> {
+        async move {
+            if self.is_closed.load(Ordering::SeqCst) {
+                let doing = "deliver to a closed sink".to_owned();
+                return Err(SinkError::Unavailable { doing, source: "closed".into() });
+            }
+            self.rows.lock().extend_from_slice(rows);
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+#[derive(Debug)]
+struct NoCells;
+
+impl Upserts for NoCells {
+    fn upsert(&mut self, _: Vec<UpsertRow>) {}
+}
+
+#[derive(Clone, Debug)]
+struct Memory(Arc<Mutex<BTreeMap<RangeId, MemoryStore>>>, Arc<TempDir>);
+
+impl Stores for Memory {
+    fn open(&self, range: RangeId) -> Result<Box<dyn Store>, StoreError> {
+        let mut stores = self.0.lock();
+        Ok(Box::new(stores.entry(range).or_insert_with(|| MemoryStore::new(0)).clone()))
+    }
+
+    fn destroy(&self, range: RangeId) -> Result<(), StoreError> {
+        self.0.lock().remove(&range);
+        Ok(())
+    }
+
+    fn folder(&self, range: RangeId) -> PathBuf {
+        self.1.path().join(range.to_string())
+    }
+
+    fn adopt(&self, range: RangeId) -> Result<Box<dyn Store>, StoreError> {
+        let store = MemoryStore::open(&self.folder(range), 0)?;
+        self.0.lock().insert(range, store);
+        self.open(range)
+    }
+}
+
+struct Node {
+    life: Life,
+    engine: Engine,
+}
+
+struct Owned {
+    holding: Holding,
+    owner: usize,
+}
+
+/// Nodes, and who owns what: what the control log would say.
+pub(super) struct World {
+    objects: Arc<InMemory>,
+    topics: Arc<Topics>,
+    taken: Taken,
+    nodes: Vec<Node>,
+    ranges: Vec<Owned>,
+}
+
+impl World {
+    /// `ranges` ranges on as many nodes as `shares` has; each owns as many as it says.
+    pub(super) async fn new(ranges: u16, shares: &[usize]) -> Self {
+        let owners = shares.iter().enumerate();
+        let owners = owners.flat_map(|(node, &count)| std::iter::repeat_n(node, count));
+        let keys = KeyRange::divide(NonZeroU16::new(ranges).unwrap());
+        let owned = |((id, keys), owner)| {
+            let (id, epoch) = (RangeId(id), Epoch::NONE.next());
+            Owned { holding: Holding { id, keys, epoch, past: Vec::new() }, owner }
+        };
+        let mut world = Self {
+            objects: Arc::default(),
+            topics: Arc::new(Topics::new()),
+            taken: Taken::default(),
+            nodes: Vec::new(),
+            ranges: (0..).zip(keys).zip(owners).map(owned).collect(),
+        };
+        for number in 0..shares.len() {
+            let life = (Incarnation(1), NodeId::new(&format!("node-{number}")).unwrap());
+            let own = world.ranges.iter().filter(|it| it.owner == number);
+            let setup = world.setup(&life, own.map(|it| it.holding.clone()).collect());
+            let engine = Engine::start(setup, Box::new(world.taken.clone())).await.unwrap();
+            world.nodes.push(Node { life, engine });
+        }
+        world
+    }
+
+    fn journal(&self, (incarnation, node): &Life) -> ObjectLog {
+        let objects: Arc<dyn ObjectStore> = self.objects.clone();
+        ObjectLogs::new(objects).object_log(&format!("journal/{node}/{}", incarnation.0))
+    }
+
+    fn setup(&self, life: &Life, holdings: Vec<Holding>) -> Setup {
+        let mut table = FieldTable::default();
+        let status = table.intern(Leg::Response, "/status");
+        let columns = vec![ResultField { name: "status".to_owned(), from: vec![status] }];
+        let partitions = self.topics.partitions.clone();
+        let topics = Arc::clone(&self.topics);
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        Setup {
+            node: life.1.clone(),
+            incarnation: life.0,
+            journal: Arc::new(self.journal(life)),
+            holdings,
+            stores: Box::new(Memory(Arc::default(), dir)),
+            snapshots: Snapshots::new(self.objects.clone()),
+            source: Arc::new(Shared(Arc::clone(&topics))),
+            look_back: Box::new(move || {
+                let source: Arc<dyn Source> = Arc::new(Shared(Arc::clone(&topics)));
+                async { Ok(source) }.boxed()
+            }),
+            decoders: Box::new(decoder),
+            upserts: Box::new(|| Box::new(NoCells)),
+            rules: Arc::new(Rules { partitions, columns, scenarios: vec![] }),
+            layout: Arc::new(Layout { scenarios: vec![] }),
+            settings: Settings {
+                deadline_ms: 3_600_000,
+                correction_ms: 3_600_000,
+                duplicates_ms: 3_600_000,
+                late_ms: 3_600_000,
+                young_ms: 100,
+                figures_ms: 3_600_000,
+                held_bytes: 1 << 20,
+                expiries: 100,
+            },
+            commit_interval: Duration::from_millis(5),
+            alignment: Duration::from_secs(60),
+            outbox_bytes: 1 << 20,
+            clock: crate::clock::wall(),
+        }
+    }
+
+    /// What the sinks have taken.
+    pub(super) fn rows(&self) -> Vec<Row> {
+        self.taken.rows.lock().clone()
+    }
+
+    /// The sinks refuse everything, or take it again.
+    pub(super) fn close_sinks(&self, is_closed: bool) {
+        self.taken.is_closed.store(is_closed, Ordering::SeqCst);
+    }
+
+    /// The owner gives the range at `place` up, and nobody gets it.
+    pub(super) async fn release(
+        &self,
+        place: usize,
+        patience: Duration,
+    ) -> Result<Slot, ReleaseError> {
+        let range = &self.ranges[place];
+        self.nodes[range.owner].engine.release(range.holding.id, patience).await
+    }
+
+    /// A node is told to give up the range at `place`.
+    pub(super) async fn release_from(
+        &self,
+        node: usize,
+        place: usize,
+    ) -> Result<Slot, ReleaseError> {
+        self.nodes[node].engine.release(self.ranges[place].holding.id, PATIENCE).await
+    }
+
+    /// The range at `place` goes to the other node.
+    pub(super) async fn moves(&mut self, place: usize) {
+        let to = self.release(place, PATIENCE).await.unwrap();
+        let from = self.ranges[place].owner;
+        self.goes(place, to, 1 - from).await;
+    }
+
+    async fn goes(&mut self, place: usize, to: Slot, next: usize) {
+        let life = self.nodes[self.ranges[place].owner].life.clone();
+        let journal = Arc::new(self.journal(&life));
+        let range = &mut self.ranges[place];
+        let before = range.holding.past.iter().rev().find(|past| past.life == life);
+        let from = before.map_or(Slot(1), |past| past.to);
+        let epoch = range.holding.epoch;
+        range.holding.past.push(Past { life, epoch, journal, from, to });
+        range.holding.epoch = epoch.next();
+        range.owner = next;
+        self.nodes[next].engine.adopt(range.holding.clone()).await.unwrap();
+    }
+
+    /// A node is killed, or goes on without knowing: its journal is ended, and the other gets its ranges.
+    pub(super) async fn shuts_out(&mut self, node: usize, is_killed: bool) {
+        let Node { life, engine } = &self.nodes[node];
+        if is_killed {
+            engine.supervisor.get_cell().kill();
+        }
+        let journal = self.journal(life);
+        let mut slot = journal.slots().await.unwrap().last().copied().unwrap_or_default().next();
+        while journal.create(slot, "TLFN".into()).await.unwrap() == Created::Exists {
+            slot = slot.next();
+        }
+        for place in 0..self.ranges.len() {
+            if self.ranges[place].owner == node {
+                self.goes(place, slot, 1 - node).await;
+            }
+        }
+        if !is_killed {
+            let failed = self.nodes[node].engine.failed();
+            let why = tokio::time::timeout(PATIENCE, failed).await.unwrap();
+            assert!(why.contains("taken this node's journal over"), "{why}");
+        }
+    }
+
+    /// Waits until every record has been consumed once, and all results are delivered.
+    pub(super) async fn through(&self, feed: &Feed) {
+        let waited = tokio::time::timeout(PATIENCE * 2, async {
+            while !feed.is_over() || !self.is_through().await {
+                sleep(Duration::from_millis(20)).await;
+            }
+        });
+        assert!(waited.await.is_ok(), "not through: {:?}", self.consumed().await);
+    }
+
+    async fn is_through(&self) -> bool {
+        let (consumed, is_settled) = self.consumed().await;
+        let there = self.topics.records.iter().map(|it| it.lock().len() as u64);
+        is_settled && there.eq(consumed)
+    }
+
+    /// What the owners have consumed of each partition, and whether all of it is committed and delivered.
+    async fn consumed(&self) -> (Vec<u64>, bool) {
+        let mut consumed = vec![0; self.topics.partitions.len()];
+        let mut is_settled = true;
+        for (number, node) in self.nodes.iter().enumerate() {
+            let own = |id| self.ranges.iter().any(|it| it.owner == number && it.holding.id == id);
+            if !self.ranges.iter().any(|it| it.owner == number) {
+                continue;
+            }
+            for report in node.engine.reports().await.unwrap() {
+                assert!(own(report.identity.id), "{} is served by two", report.identity.id);
+                for (sum, counts) in consumed.iter_mut().zip(&report.ledger) {
+                    *sum += counts.consumed;
+                }
+                let status = report.status;
+                is_settled &= status.is_settled && status.sequence == status.acknowledged;
+            }
+        }
+        (consumed, is_settled)
+    }
+}
+
+fn decoder(leg: Leg) -> Decoder {
+    let pointers = if leg == Leg::Response { vec!["/status".to_owned()] } else { vec![] };
+    Decoder::new(leg, "/id", "/time", &pointers, Limits::default()).unwrap()
+}
+
+/// Appends legs, shuffled, some twice, for as long as it takes.
+pub(super) struct Feed(tokio::task::JoinHandle<()>);
+
+impl Feed {
+    /// Begins to append the legs of so many transactions.
+    pub(super) fn begin(world: &World, transactions: u64) -> Self {
+        let topics = Arc::clone(&world.topics);
+        let mut random = SmallRng::seed_from_u64(7);
+        let mut legs = Vec::new();
+        for number in 0..transactions {
+            for leg in Leg::ALL {
+                for _ in 0..random.random_range(1..=20_u32).max(19) - 18 {
+                    legs.push((number + random.random_range(0..300_u64), number, leg));
+                }
+            }
+        }
+        legs.sort_unstable();
+        Self(TaskTracker::new().spawn(async move {
+            for some in legs.chunks(24) {
+                for &(_, number, leg) in some {
+                    let partition = random.random_range(0..PARTITIONS);
+                    let text = format!(
+                        r#"{{"id":"tx-{number:06}","time":{},"status":"accepted"}}"#,
+                        1_700_000_000_000 + number
+                    );
+                    topics.append(leg, partition, text);
+                }
+                topics.wakers.lock().iter().for_each(|waker| waker());
+                sleep(Duration::from_millis(2)).await;
+            }
+        }))
+    }
+
+    /// Whether all has been appended.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.is_finished()
+    }
+}
