@@ -2,6 +2,7 @@
 
 pub(super) mod origin;
 pub(super) mod put_back;
+mod refill;
 #[cfg(test)]
 mod tests;
 
@@ -9,25 +10,23 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proto::log::LogError;
-use proto::types::{PartitionIndex, RangeId, RecordTime, Slot};
+use proto::types::{RangeId, Slot};
 use tracing::{info, warn};
 
 use super::{Holding, Life, Past, Setup};
 use crate::causes::one_line;
 use crate::journal::object::{ObjectError, Sealed};
-use crate::machine::block::{Place, References, Wanted};
-use crate::machine::codec::Reader;
-use crate::machine::envelope::take_record;
+use crate::machine::block::{Place, References};
 use crate::machine::outbox::Outbox;
 use crate::machine::range::{Identity, LoadError, Range, Restored};
 use crate::machine::reach::turns;
 use crate::machine::restore::{Gap, Replayed};
-use crate::reader::Router;
 use crate::sink::Row;
 use crate::snapshot::SnapshotError;
-use crate::source::{Limit, Source, SourceError};
+use crate::source::{Source, SourceError};
 use crate::store::{Store, StoreError};
 use origin::{Listed, Opened, Origin, Shelf};
+use refill::refill;
 
 /// A range that can serve.
 #[derive(Debug)]
@@ -114,11 +113,6 @@ pub enum RestoreError {
         missing: usize,
     },
 }
-
-/// Bytes that one read of young legs takes at most.
-const READ: Limit = Limit { records: 1_000, bytes: 1 << 20 };
-/// How long a source is waited for while young legs are read again.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Restores ranges; legs that are kept by reference are read from `source`.
 ///
@@ -254,54 +248,4 @@ async fn replay(
     }
     info!(objects, blocks, "journals replayed");
     Ok(())
-}
-
-/// Reads the legs again that are kept by reference.
-async fn refill(
-    setup: &Setup,
-    source: &dyn Source,
-    references: References,
-    young: &mut [(Restored, Opened)],
-) -> Result<(), RestoreError> {
-    for (partition, wanted) in references.sorted() {
-        read_again(setup, source, partition, &wanted, young).await?;
-    }
-    Ok(())
-}
-
-async fn read_again(
-    setup: &Setup,
-    source: &dyn Source,
-    index: PartitionIndex,
-    wanted: &Wanted,
-    young: &mut [(Restored, Opened)],
-) -> Result<(), RestoreError> {
-    let Some(name) = source.partitions().get(index.index()).cloned() else { return Ok(()) };
-    let Some(last) = wanted.offsets.last() else { return Ok(()) };
-    let notify = Arc::new(tokio::sync::Notify::new());
-    let waker = Arc::clone(&notify);
-    let from = wanted.base.offset;
-    let mut partition = source.open(index, from, Arc::new(move || waker.notify_one()))?;
-    let decoder = (setup.decoders)(name.leg);
-    let mut router = Router::single(index, name.clone(), decoder);
-    let (mut clock, now) = (wanted.base.clock, RecordTime((setup.clock)()));
-    loop {
-        let progress = partition.read(READ, &mut |record| router.take(&record, &mut clock, now))?;
-        let records = router.take_single();
-        let mut reader = Reader::new(&records);
-        while !reader.is_empty() {
-            let Ok((key, envelope)) = take_record(&mut reader) else { break };
-            let owner =
-                young.iter_mut().find(|(it, _)| it.range().identity().keys.contains(key.hash()));
-            if let Some((restored, one)) = owner {
-                restored.refill(key, &envelope, &*one.store)?;
-            }
-        }
-        if progress.next > *last {
-            return Ok(());
-        }
-        if !progress.more && tokio::time::timeout(PATIENCE, notify.notified()).await.is_err() {
-            warn!(partition = %name, "source does not give young legs again, still waiting");
-        }
-    }
 }

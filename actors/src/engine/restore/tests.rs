@@ -10,7 +10,8 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use parking_lot::Mutex;
 use proto::log::Log;
 use proto::types::{
-    Epoch, Incarnation, KeyRange, NodeId, Offset, Sequence, Slot, SourcePartition, Version,
+    Epoch, Incarnation, KeyRange, NodeId, Offset, PartitionIndex, Sequence, Slot, SourcePartition,
+    Version,
 };
 use tempfile::TempDir;
 
