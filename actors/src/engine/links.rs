@@ -10,6 +10,7 @@ use ractor::ActorProcessingErr;
 use super::aggregators::Aggregators;
 use crate::machine::block::Block;
 use crate::machine::positions::Position;
+use crate::meters::Meters;
 
 /// Shared by the actors of a node. It decides nothing.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub struct Links {
     trouble: Mutex<Option<String>>,
     reads: Vec<Mutex<(Offset, Option<Offset>)>>,
     committed: Mutex<Vec<(RangeId, Vec<Position>)>>,
+    meters: Meters,
 }
 
 /// What the counters show.
@@ -55,6 +57,7 @@ impl Links {
             trouble: Mutex::new(None),
             reads: starts.iter().map(|start| Mutex::new((start.offset, None))).collect(),
             committed: Mutex::new(Vec::new()),
+            meters: Meters::default(),
         }
     }
 
@@ -72,6 +75,8 @@ impl Links {
                 None => committed.push((block.range, positions)),
             }
         }
+        // Counted before the publisher can know of them: it takes them off again.
+        self.meters.rows_wait(block.rows.len());
         self.aggregators.report(block)
     }
 
@@ -101,6 +106,12 @@ impl Links {
     #[must_use]
     pub const fn aggregators(&self) -> &Aggregators {
         &self.aggregators
+    }
+
+    /// What the node measures.
+    #[must_use]
+    pub const fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// A commit was written.
@@ -158,6 +169,14 @@ impl Links {
             trouble: self.trouble.lock().clone(),
             reads: self.reads.iter().map(|read| *read.lock()).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+impl Links {
+    /// Links of an actor that is tested alone.
+    pub(crate) fn alone() -> Self {
+        Self::new(Aggregators::default(), usize::MAX, &[])
     }
 }
 

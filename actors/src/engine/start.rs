@@ -16,6 +16,7 @@ use super::{Holding, Setup};
 use crate::clock::Clock;
 use crate::committer::{self, Committer};
 use crate::machine::positions::Position;
+use crate::meters::Meters;
 use crate::publisher::{self, Publisher};
 use crate::range::{self, Range};
 use crate::reader::{self, Alignment, Reader, Router, Target};
@@ -83,6 +84,12 @@ impl Engine {
         self.links.shown()
     }
 
+    /// What the node measures.
+    #[must_use]
+    pub fn meters(&self) -> &Meters {
+        self.links.meters()
+    }
+
     /// The source partitions, by index.
     #[must_use]
     pub fn partitions(&self) -> &[SourcePartition] {
@@ -137,7 +144,8 @@ impl Started {
     ) -> Result<Engine, StartError> {
         let cell = self.supervisor.get_cell();
         let waiting = ready.iter().flat_map(|one| one.rows.clone()).collect();
-        let arguments = (sink, Arc::clone(&self.links), waiting);
+        let clock = Arc::clone(&self.setup.clock);
+        let arguments = (sink, Arc::clone(&self.links), waiting, clock);
         let (publisher, _) = Actor::spawn_linked(None, Publisher, arguments, cell.clone()).await?;
         let ranges = self.ranges(ready, &publisher, &cell).await?;
         let by_id: BTreeMap<RangeId, _> =
