@@ -9,7 +9,9 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tracing::{info, warn};
 
 use crate::causes::one_line;
+use crate::clock::{Clock, Stopwatch};
 use crate::engine::{self, Links};
+use crate::meters::Retry;
 use crate::range;
 use crate::sink::{Row, Sink, SinkError};
 
@@ -31,6 +33,7 @@ pub enum Message {
 pub struct State {
     sink: Box<dyn Sink>,
     links: Arc<Links>,
+    clock: Clock,
     ranges: BTreeMap<RangeId, ActorRef<range::Message>>,
     waiting: VecDeque<Row>,
     is_called: bool,
@@ -70,11 +73,12 @@ impl State {
             last.insert(row.stamp.range, row.stamp.sequence);
         }
         let mut attempts = 0u32;
-        while let Err(error) = self.sink.deliver(&rows).await {
+        while let Err(error) = self.attempt(&rows).await {
             if let SinkError::Fenced(_) = error {
                 return Err(error.into());
             }
             attempts += 1;
+            self.links.meters().retried(Retry::Delivery);
             self.links.degraded(format!("results wait: {}", one_line(&error)));
             warn!(
                 error = one_line(&error),
@@ -92,12 +96,20 @@ impl State {
             info!(attempts, "delivery goes on");
             self.links.recovered();
         }
-        self.links.outbox_took(bytes);
+        self.links.sink_took(count, bytes);
         for (range, sequence) in last {
             if let Some(range) = self.ranges.get(&range) {
                 range.cast(range::Message::Acknowledged(sequence))?;
             }
         }
+        Ok(())
+    }
+
+    /// One call of the sink, measured where all rows are acknowledged.
+    async fn attempt(&mut self, rows: &[Row]) -> Result<(), SinkError> {
+        let stopwatch = Stopwatch::start();
+        self.sink.deliver(rows).await?;
+        self.links.meters().delivered(rows, (self.clock)(), stopwatch.elapsed());
         Ok(())
     }
 
@@ -108,6 +120,7 @@ impl State {
                 Ok(delivered) => return Ok(delivered.into_iter().collect()),
                 Err(error @ SinkError::Fenced(_)) => return Err(error.into()),
                 Err(error) => {
+                    self.links.meters().retried(Retry::Recovery);
                     self.links.degraded(format!("results wait: {}", one_line(&error)));
                     warn!(error = one_line(&error), "sink does not answer, trying again");
                     tokio::time::sleep(RETRY).await;
@@ -134,14 +147,10 @@ impl State {
             }
         }
         self.ranges.extend(ranges);
-        self.take(rows);
+        self.links.wait_for_sink(&rows);
+        self.waiting.extend(rows);
         self.links.recovered();
         Ok(())
-    }
-
-    fn take(&mut self, rows: Vec<Row>) {
-        self.links.outbox_gave(rows.iter().map(size).sum());
-        self.waiting.extend(rows);
     }
 
     /// What a range has committed is delivered before another node may go on with it: two that deliver one
@@ -164,15 +173,15 @@ pub fn size(row: &Row) -> usize {
 impl Actor for Publisher {
     type Msg = Message;
     type State = State;
-    type Arguments = (Box<dyn Sink>, Arc<Links>);
+    type Arguments = (Box<dyn Sink>, Arc<Links>, Clock);
 
     async fn pre_start(
         &self,
         _myself: ActorRef<Message>,
-        (sink, links): Self::Arguments,
+        (sink, links, clock): Self::Arguments,
     ) -> Result<State, ActorProcessingErr> {
         let (ranges, waiting) = (BTreeMap::new(), VecDeque::new());
-        Ok(State { sink, links, ranges, waiting, is_called: false })
+        Ok(State { sink, links, clock, ranges, waiting, is_called: false })
     }
 
     async fn handle(
@@ -183,7 +192,7 @@ impl Actor for Publisher {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Serve(ranges, rows) => state.serve(ranges, rows).await?,
-            Message::Rows(rows) => state.take(rows),
+            Message::Rows(rows) => state.waiting.extend(rows),
             Message::Deliver => state.deliver().await?,
             Message::Leave(range, reply) => {
                 state.leave(range).await?;
@@ -191,5 +200,84 @@ impl Actor for Publisher {
             }
         }
         state.call(&myself)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use futures::FutureExt as _;
+    use futures::future::BoxFuture;
+    use proto::types::{Epoch, RecordTime, Version};
+
+    use super::*;
+    use crate::sink::{Outlet, Stamp};
+
+    /// Answers as it is told to, each call with the next answer.
+    struct Told(VecDeque<bool>);
+
+    impl Told {
+        fn answer(&mut self) -> Result<(), SinkError> {
+            if self.0.pop_front().unwrap_or(false) {
+                return Ok(());
+            }
+            let source = std::io::Error::other("gone").into();
+            Err(SinkError::Unavailable { doing: "write".to_owned(), source })
+        }
+    }
+
+    impl Sink for Told {
+        fn recover(&mut self) -> BoxFuture<'_, Result<Vec<(RangeId, Sequence)>, SinkError>> {
+            let answer = self.answer().map(|()| Vec::new());
+            async { answer }.boxed()
+        }
+
+        fn deliver<'a>(&'a mut self, _: &'a [Row]) -> BoxFuture<'a, Result<(), SinkError>> {
+            let answer = self.answer();
+            async { answer }.boxed()
+        }
+    }
+
+    fn row(arrived: Option<RecordTime>) -> Row {
+        let (range, epoch) = (RangeId(1), Epoch::NONE.next());
+        let stamp = Stamp { range, epoch, sequence: Sequence(1), version: Version(1) };
+        let (key, payload) = ("key".into(), "payload".into());
+        Row { outlet: Outlet::Transactions, stamp, key, payload, headers: vec![], arrived }
+    }
+
+    /// A publisher at 5,000 ms with two rows; the newest leg of one of them arrived at 4,960.
+    fn publisher(answers: &[bool]) -> State {
+        let links = Arc::new(Links::alone());
+        let waiting = VecDeque::from([row(Some(RecordTime(4_960))), row(None)]);
+        links.wait_for_sink(waiting.as_slices().0);
+        let (sink, clock): (_, Clock) =
+            (Box::new(Told(answers.to_vec().into())), Arc::new(|| 5_000));
+        State { sink, links, clock, ranges: BTreeMap::new(), waiting, is_called: true }
+    }
+
+    #[tokio::test]
+    async fn acknowledged_rows_are_measured_and_wait_no_longer() {
+        let mut publisher = publisher(&[true]);
+        publisher.deliver().await.unwrap();
+        let shown = publisher.links.meters().shown();
+        assert_eq!((shown.emit.count(), shown.emit.sum_us), (1, 40_000));
+        assert_eq!((shown.sink.count(), shown.rows), (1, 0));
+        assert_eq!(shown.retries, [(Retry::Delivery, 0), (Retry::Recovery, 0)]);
+    }
+
+    /// A sink that fails is left alone for a while: what was counted up to then is looked at.
+    #[tokio::test]
+    async fn a_failure_is_counted_with_its_reason_and_its_rows_wait_on() {
+        let mut failing = publisher(&[false]);
+        assert!(failing.deliver().now_or_never().is_none());
+        let shown = failing.links.meters().shown();
+        assert_eq!(shown.retries, [(Retry::Delivery, 1), (Retry::Recovery, 0)]);
+        assert_eq!((shown.emit.count(), shown.sink.count(), shown.rows), (0, 0, 2));
+
+        let mut silent = publisher(&[false]);
+        assert!(silent.recover().now_or_never().is_none());
+        let shown = silent.links.meters().shown();
+        assert_eq!(shown.retries, [(Retry::Delivery, 0), (Retry::Recovery, 1)]);
     }
 }

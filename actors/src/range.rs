@@ -20,8 +20,7 @@ use crate::machine::range::{
 };
 use crate::machine::restore::Standing;
 use crate::machine::transaction::Rules;
-use crate::store::memory::MemoryStore;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, memory::MemoryStore};
 use crate::transaction::{self, Transaction};
 use crate::{committer, engine, publisher, reader};
 use supply::Supply;
@@ -70,6 +69,8 @@ pub struct Report {
     pub uncommitted_bytes: usize,
     /// Bytes of local state on disk.
     pub store_bytes: u64,
+    /// Batches that wait for room.
+    pub waiting_batches: usize,
 }
 
 /// What a checkpoint holds.
@@ -142,8 +143,7 @@ impl State {
             Message::Acknowledged(sequence) => self.machine.acknowledged(sequence),
             Message::Ending => self.machine.hurry_figures(),
             Message::Find(key, reply) => {
-                let found = self.machine.find(key, &*self.store)?;
-                engine::answer(reply, found);
+                engine::answer(reply, self.machine.find(key, &*self.store)?);
             }
             Message::Report(reply) => engine::answer(reply, self.report()),
             Message::Checkpoint(to, reply) => {
@@ -175,12 +175,11 @@ impl State {
     ) -> Result<(), ActorProcessingErr> {
         let range = self.machine.identity().id;
         match self.machine.apply(batch, &*self.store) {
-            Ok(()) => {}
             Err(ApplyError::Refused(refused)) if refused.position.offset < batch.from => {
                 return Ok(reader.cast(reader::Message::Refused(range, refused.position))?);
             }
-            // All of it has been applied before.
-            Err(ApplyError::Refused(_)) => {}
+            // Where it is refused here, all of it has been applied before.
+            Ok(()) | Err(ApplyError::Refused(_)) => {}
             Err(error @ (ApplyError::Malformed | ApplyError::Store(_))) => return Err(error.into()),
         }
         Ok(reader.cast(reader::Message::Applied(range, batch.to, batch.records.len()))?)
@@ -234,6 +233,7 @@ impl State {
             uncommitted_bytes: self.machine.pending_bytes()
                 + closed.map(publisher::size).sum::<usize>(),
             store_bytes: self.store.bytes(),
+            waiting_batches: self.supply.len(),
         }
     }
 

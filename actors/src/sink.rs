@@ -5,7 +5,7 @@ pub mod kafka;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use proto::types::{Epoch, RangeId, Sequence, Version};
+use proto::types::{Epoch, RangeId, RecordTime, Sequence, Version};
 
 /// Which of the four outlets a row goes to.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -47,6 +47,9 @@ pub struct Row {
     pub payload: Bytes,
     /// Further headers, for a dead letter where it came from and why it is one.
     pub headers: Vec<(String, String)>,
+    /// When the leg that made it possible arrived, by the record clock. It is measured and never written:
+    /// `None` where no leg did but a deadline, where the row is no result, and where it was read back.
+    pub arrived: Option<RecordTime>,
 }
 
 /// Takes rows. One delivery is under way at a time.

@@ -15,6 +15,7 @@ mod tests;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use actors::clock::Stopwatch;
 use proto::api::DESCRIPTORS;
 use proto::api::v1::case_service_server::CaseServiceServer;
 use proto::api::v1::cluster_service_server::ClusterServiceServer;
@@ -25,9 +26,10 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tonic_reflection::server::Builder;
+use tower::util::MapFutureLayer;
 
 use self::backend::{Answer, Backend};
-pub use self::calls::{Call, Calls};
+pub use self::calls::{Call, Calls, Took};
 pub use self::status::problem_of;
 use crate::problem::{Code, Problem};
 
@@ -71,6 +73,7 @@ pub async fn serve(
     calls: Arc<Calls>,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), Problem> {
+    let counted = Arc::clone(&calls);
     let services = Services { backend, calls };
     // The errors' details and the health service too: else a client without files cannot read them.
     let reflection = || {
@@ -85,6 +88,7 @@ pub async fn serve(
         reporter.set_service_status(name, ServingStatus::Serving).await;
     }
     Server::builder()
+        .layer(MapFutureLayer::new(move |call| unknown(Arc::clone(&counted), call)))
         .add_service(v1.map_err(|error| broken(&error))?)
         .add_service(v1alpha.map_err(|error| broken(&error))?)
         .add_service(health)
@@ -110,6 +114,20 @@ fn service_names() -> [&'static str; 4] {
     ]
 }
 
+/// Counts a call of what nobody offers: no service answers it, so none counts it.
+async fn unknown<B, E>(
+    calls: Arc<Calls>,
+    call: impl Future<Output = Result<hyper::Response<B>, E>>,
+) -> Result<hyper::Response<B>, E> {
+    let stopwatch = Stopwatch::start();
+    let answered = call.await;
+    let is_unknown = answered.as_ref().is_ok_and(|it| status::is_unknown(it.headers()));
+    if is_unknown {
+        calls.count(Call::UNKNOWN, stopwatch.elapsed());
+    }
+    answered
+}
+
 fn broken(error: &dyn std::error::Error) -> Problem {
     Problem::new(Code::Bug, "cannot serve the API", error.to_string())
 }
@@ -129,6 +147,7 @@ impl Services {
         method: &'static str,
         work: impl Future<Output = Result<T, Problem>> + Send,
     ) -> Result<tonic::Response<T>, tonic::Status> {
+        let stopwatch = Stopwatch::start();
         let result = work.await.map(tonic::Response::new).map_err(|problem| {
             if problem.code == Code::Bug {
                 tracing::error!(service, method, %problem, "call failed");
@@ -136,7 +155,7 @@ impl Services {
             status::status(&problem)
         });
         let code = result.as_ref().err().map_or(tonic::Code::Ok, tonic::Status::code);
-        self.calls.count(Call { service, method, code });
+        self.calls.count(Call { service, method, code }, stopwatch.elapsed());
         result
     }
 }

@@ -95,6 +95,8 @@ pub struct Rules {
     pub result_fields: Vec<ResultField>,
     /// The scenarios, in the order of their names.
     pub scenarios: Vec<Scenario>,
+    /// The version of each of them: it changes with the scenario's file.
+    pub versions: Vec<String>,
 }
 
 impl Config {
@@ -125,7 +127,7 @@ impl Config {
         if diagnostics.has_errors() {
             return Err(diagnostics);
         }
-        config.rules.scenarios = scenarios;
+        (config.rules.scenarios, config.rules.versions) = scenarios.into_iter().unzip();
         config.rules.fields = table.into_inner();
         Ok(Self { settings, warnings: diagnostics, ..config })
     }
@@ -150,7 +152,12 @@ impl Config {
             snapshots: Snapshots::read(&root),
             log: Log::read(&root),
             storage,
-            rules: Rules { fields: FieldTable::default(), result_fields, scenarios: Vec::new() },
+            rules: Rules {
+                fields: FieldTable::default(),
+                result_fields,
+                scenarios: Vec::new(),
+                versions: Vec::new(),
+            },
             settings: Vec::new(),
             warnings: Diagnostics::default(),
         };

@@ -1,5 +1,7 @@
 //! A backend for tests: one small, unhealthy bank with figures that are easy to check by hand.
 
+mod measures;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
@@ -269,6 +271,7 @@ impl Backend for Fake {
                 trimmed_slots: 1_500,
                 trouble: None,
             },
+            measures: measures::measures(),
         })
     }
 }

@@ -1,34 +1,22 @@
 //! Metrics for Prometheus, on a port of their own: the backend's counters under fixed names.
 
 mod exposition;
+mod measures;
 pub mod names;
+mod serving;
 #[cfg(test)]
 mod tests;
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
-
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use self::exposition::Exposition;
+use self::measures::measures;
+pub use self::serving::serve;
 use crate::api::Calls;
 use crate::api::backend::{
-    Backend, Counts, Health, Ledger, Progress, Pulse, RangeState, Snapshot, SnapshotState, Upkeep,
+    Backend, Counts, Ledger, Progress, Pulse, RangeState, Snapshot, SnapshotState, Upkeep,
 };
 use crate::problem::Problem;
-
-/// A client that sends no request header for so long is cut off.
-const HEADER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Reads the counters and writes them down.
 #[derive(Clone)]
@@ -86,6 +74,7 @@ impl Exporter {
             out.sample(&[("kind", "new")], newest.new_bytes);
         }
         upkeep(&mut out, &pulse.upkeep);
+        measures(&mut out, &pulse.measures);
         self.calls(&mut out);
         Ok(out.finish())
     }
@@ -97,40 +86,14 @@ impl Exporter {
             let labels = [("service", call.service), ("method", call.method), ("code", &code)];
             out.sample(&labels, count);
         }
-    }
-
-    async fn answer(self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        match (request.method(), request.uri().path()) {
-            (&Method::GET, "/metrics") => match self.render().await {
-                Ok(text) => response(StatusCode::OK, text),
-                Err(problem) => response(StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n")),
-            },
-            (&Method::GET, "/healthz") => self.health().await,
-            (&Method::GET, _) => response(StatusCode::NOT_FOUND, "try /metrics or /healthz\n"),
-            (_, _) => response(StatusCode::METHOD_NOT_ALLOWED, "only GET\n"),
-        }
-    }
-
-    /// Degraded is alive: a restart would not help.
-    async fn health(&self) -> Response<Full<Bytes>> {
-        match self.backend.cluster().await.map(|answer| answer.value.health) {
-            Ok(Health::Healthy) => response(StatusCode::OK, "healthy\n"),
-            Ok(Health::Degraded) => response(StatusCode::OK, "degraded\n"),
-            Ok(Health::Unavailable) => response(StatusCode::SERVICE_UNAVAILABLE, "unavailable\n"),
-            Err(problem) => response(StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n")),
+        out.family(&names::GRPC_DURATION);
+        for ((service, method), took) in self.calls.took() {
+            out.histogram(&[("service", service), ("method", method)], &took);
         }
     }
 }
 
 fn upkeep(out: &mut Exposition, upkeep: &Upkeep) {
-    let phases = [("total", upkeep.took_ms), ("held", upkeep.held_ms)];
-    if upkeep.took_ms.is_some() {
-        out.family(&names::SNAPSHOT_DURATION);
-    }
-    for (phase, ms) in phases {
-        let Some(ms) = ms else { continue };
-        out.seconds(&[("phase", phase)], ms);
-    }
     out.family(&names::UPKEEP_FAILURES);
     out.sample(&[], upkeep.failures);
     out.family(&names::JOURNAL_TRIMMED);
@@ -220,55 +183,5 @@ fn sources(out: &mut Exposition, sources: &[Progress]) {
         let Some(clock) = source.clock else { continue };
         let partition = source.source.partition.to_string();
         out.seconds(&[("topic", &source.source.topic), ("partition", &partition)], clock.0);
-    }
-}
-
-fn response(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(text.into()));
-    *response.status_mut() = status;
-    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, kind);
-    response
-}
-
-/// Serves `/metrics` and `/healthz` on `listener` until `stop` is cancelled.
-pub async fn serve(
-    listener: TcpListener,
-    exporter: Exporter,
-    tasks: TaskTracker,
-    stop: CancellationToken,
-) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.cancelled() => return,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                tasks.spawn(connection(stream, exporter.clone(), stop.clone()));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "accept metrics connection");
-                // Out of file handles: trying again at once would only burn the processor.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-async fn connection(stream: TcpStream, exporter: Exporter, stop: CancellationToken) {
-    let service = service_fn(move |request| {
-        let exporter = exporter.clone();
-        async move { Ok::<_, Infallible>(exporter.answer(request).await) }
-    });
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_PATIENCE);
-    tokio::select! {
-        served = http.serve_connection(TokioIo::new(stream), service) => {
-            if let Err(error) = served {
-                tracing::debug!(%error, "metrics connection ended");
-            }
-        }
-        () = stop.cancelled() => {}
     }
 }

@@ -11,6 +11,9 @@ use ractor::ActorProcessingErr;
 use super::aggregators::Aggregators;
 use crate::machine::block::Block;
 use crate::machine::positions::Position;
+use crate::meters::Meters;
+use crate::publisher;
+use crate::sink::Row;
 
 /// Shared by the actors of a node. It decides nothing.
 #[derive(Debug)]
@@ -25,6 +28,7 @@ pub struct Links {
     reads: Vec<Mutex<(Offset, Option<Offset>)>>,
     /// How far each range has committed in this life; empty where it has not yet.
     committed: Mutex<BTreeMap<RangeId, Vec<Position>>>,
+    meters: Meters,
 }
 
 /// What the counters show.
@@ -57,6 +61,7 @@ impl Links {
             trouble: Mutex::new(None),
             reads: starts.iter().map(|start| Mutex::new((start.offset, None))).collect(),
             committed: Mutex::default(),
+            meters: Meters::default(),
         }
     }
 
@@ -69,6 +74,7 @@ impl Links {
         if let Some(positions) = self.committed.lock().get_mut(&block.range) {
             positions.clone_from(&block.head.positions);
         }
+        self.wait_for_sink(&block.rows);
         self.aggregators.report(block)
     }
 
@@ -110,6 +116,12 @@ impl Links {
         &self.aggregators
     }
 
+    /// What the node measures.
+    #[must_use]
+    pub const fn meters(&self) -> &Meters {
+        &self.meters
+    }
+
     /// A commit was written.
     pub fn count_commit(&self, bytes: usize) {
         self.commits.fetch_add(1, Ordering::Relaxed);
@@ -128,14 +140,18 @@ impl Links {
         }
     }
 
-    /// Bytes of results wait for the sink.
-    pub fn outbox_gave(&self, bytes: usize) {
+    /// Rows wait for the sink: from when they are committed, not from when the publisher hears of them, for
+    /// while its sink does not answer it hears of nothing (I13).
+    pub fn wait_for_sink(&self, rows: &[Row]) {
+        let bytes = rows.iter().map(publisher::size).sum();
         self.outbox.fetch_add(bytes, Ordering::Relaxed);
+        self.meters.rows_wait(rows.len());
     }
 
-    /// The sink took bytes of results.
-    pub fn outbox_took(&self, bytes: usize) {
+    /// Rows wait no longer.
+    pub fn sink_took(&self, rows: usize, bytes: usize) {
         self.outbox.fetch_sub(bytes, Ordering::Relaxed);
+        self.meters.rows_gone(rows);
     }
 
     /// I13: whether commits have to wait for the sink.
@@ -168,5 +184,52 @@ impl Links {
     }
 }
 
+#[cfg(test)]
+impl Links {
+    /// Links of an actor that is tested alone.
+    pub(crate) fn alone() -> Self {
+        Self::new(Aggregators::default(), usize::MAX, &[])
+    }
+}
+
 /// Links that several actors hold.
 pub(super) type Shared = Arc<Links>;
+
+#[cfg(test)]
+mod tests {
+    use proto::types::{Epoch, Sequence, Version};
+
+    use super::*;
+    use crate::machine::block::{Cleared, Figures, Head, References};
+    use crate::sink::{Outlet, Stamp};
+
+    fn block(rows: Vec<Row>) -> Block {
+        Block {
+            range: RangeId(0),
+            head: Head::default(),
+            references: References::default(),
+            puts: vec![],
+            removed: vec![],
+            tombstones: vec![],
+            figures: Figures::Added(vec![]),
+            cleared: Cleared::default(),
+            rows,
+        }
+    }
+
+    #[test]
+    fn i13_results_count_as_waiting_from_their_commit_on_though_no_publisher_has_heard_of_them() {
+        let links = Links::new(Aggregators::default(), 1_000, &[]);
+        let (range, epoch) = (RangeId(0), Epoch::NONE.next());
+        let stamp = Stamp { range, epoch, sequence: Sequence(1), version: Version(1) };
+        let (key, payload) = ("key".into(), vec![0; 600].into());
+        let (outlet, headers) = (Outlet::Transactions, vec![]);
+        let row = Row { outlet, stamp, key, payload, headers, arrived: None };
+        links.committed(&block(vec![row.clone()])).unwrap();
+        assert!(!links.outbox_is_full());
+        links.committed(&block(vec![row.clone()])).unwrap();
+        assert!(links.outbox_is_full());
+        links.sink_took(1, publisher::size(&row));
+        assert!(!links.outbox_is_full());
+    }
+}

@@ -17,6 +17,7 @@ use super::{Holding, Life, Setup};
 use crate::clock::Clock;
 use crate::committer::{self, Committer};
 use crate::machine::positions::Position;
+use crate::meters::Meters;
 use crate::publisher::{self, Publisher};
 use crate::range::{self, Range};
 use crate::reader::{self, Alignment, Reader, Router, Target};
@@ -91,6 +92,12 @@ impl Engine {
         self.links.shown()
     }
 
+    /// What the node measures.
+    #[must_use]
+    pub fn meters(&self) -> &Meters {
+        self.links.meters()
+    }
+
     /// The source partitions, by index.
     #[must_use]
     pub fn partitions(&self) -> &[SourcePartition] {
@@ -158,7 +165,7 @@ impl Started {
         failure: watch::Receiver<Option<String>>,
     ) -> Result<Engine, StartError> {
         let cell = self.supervisor.get_cell();
-        let arguments = (sink, Arc::clone(&self.links));
+        let arguments = (sink, Arc::clone(&self.links), Arc::clone(&self.setup.clock));
         let (publisher, _) = Actor::spawn_linked(None, Publisher, arguments, cell.clone()).await?;
         let (mut ranges, mut rows) = (Vec::new(), Vec::new());
         for one in ready {

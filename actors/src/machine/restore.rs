@@ -151,7 +151,8 @@ mod tests {
         let (sequence, epoch) = (Sequence(commit), Epoch::NONE.next());
         let stamp = Stamp { range: RANGE, epoch, sequence, version: Version(1) };
         let (key, payload) = ("key".into(), "payload".into());
-        let row = Row { outlet: Outlet::Late, stamp, key, payload, headers: vec![] };
+        let headers = vec![];
+        let row = Row { outlet: Outlet::Late, stamp, key, payload, headers, arrived: None };
         let acknowledged = Sequence(acknowledged);
         Block {
             range: RANGE,

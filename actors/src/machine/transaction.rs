@@ -4,7 +4,7 @@
 //! rules, nothing else: for equal legs it decides the same on every node and at every time.
 
 use bytes::Bytes;
-use proto::types::{EventTime, Leg, SourcePartition, TransactionKey, Version};
+use proto::types::{EventTime, Leg, RecordTime, SourcePartition, TransactionKey, Version};
 
 use super::contribution::{Contributions, Share};
 use super::envelope::{Envelope, Kind, envelopes};
@@ -75,6 +75,8 @@ pub struct Decision {
     /// What it adds to the indicators. Only a transaction with all three legs adds anything, so that
     /// a correction never has to take back.
     pub contributions: Contributions,
+    /// When the newest leg arrived, which made the decision possible; `None` where a deadline did.
+    pub arrived: Option<RecordTime>,
 }
 
 /// Decides about a transaction.
@@ -99,6 +101,10 @@ pub fn decide(activation: &Activation, rules: &Rules) -> Decision {
     } else {
         Contributions::default()
     };
+    let arrived = match state {
+        State::Complete | State::Corrected => joined.newest(),
+        State::Incomplete => None,
+    };
     Decision {
         state,
         version,
@@ -106,6 +112,7 @@ pub fn decide(activation: &Activation, rules: &Rules) -> Decision {
         id: Bytes::copy_from_slice(joined.bodies.id()),
         payload: joined.payload(rules, state, version).into_boxed_slice().into(),
         contributions,
+        arrived,
     }
 }
 
@@ -119,6 +126,10 @@ struct Joined<'a> {
 impl Joined<'_> {
     fn times(&self) -> impl DoubleEndedIterator<Item = EventTime> {
         self.envelopes.iter().flatten().map(|envelope| envelope.event_time)
+    }
+
+    fn newest(&self) -> Option<RecordTime> {
+        self.envelopes.iter().flatten().map(|envelope| envelope.record_time).max()
     }
 
     /// From the first leg that there is, in the order in which they happen.

@@ -28,6 +28,11 @@ impl Supply {
         self.waiting.push_back((batch, reader));
     }
 
+    /// How many batches wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// The next batch, if the range has room for it.
     pub(super) fn next(&mut self, range: &Range) -> Option<(Batch, ActorRef<reader::Message>)> {
         if self.has_next(range) { self.waiting.pop_front() } else { None }

@@ -6,6 +6,7 @@ use proto::types::{
 };
 use ractor::ActorRef;
 
+use crate::histogram::{JOURNEY, Tally};
 use crate::machine::codec::put_bytes;
 use crate::machine::envelope::{Envelope, Kind, put_record};
 use crate::range;
@@ -39,6 +40,8 @@ pub struct Router {
     starts: Vec<u64>,
     parts: Vec<Vec<u8>>,
     body: Vec<u8>,
+    /// From the time inside each leg to when it was taken.
+    delays: Tally,
 }
 
 impl Router {
@@ -52,19 +55,26 @@ impl Router {
     ) -> Self {
         let parts = vec![Vec::new(); targets.len()];
         let starts = targets.iter().map(|target| target.keys.start()).collect();
-        Self { index, name, decoder, targets, starts, parts, body: Vec::with_capacity(1024) }
+        let (body, delays) = (Vec::with_capacity(1024), Tally::new(JOURNEY));
+        Self { index, name, decoder, targets, starts, parts, body, delays }
     }
 
     /// A router that keeps everything together: for what is read again at a restore.
     #[must_use]
     pub fn single(index: PartitionIndex, name: SourcePartition, decoder: Decoder) -> Self {
         let (targets, starts, parts) = (Vec::new(), vec![0], vec![Vec::new()]);
-        Self { index, name, decoder, targets, starts, parts, body: Vec::with_capacity(1024) }
+        let (body, delays) = (Vec::with_capacity(1024), Tally::new(JOURNEY));
+        Self { index, name, decoder, targets, starts, parts, body, delays }
     }
 
     /// Everything that a single router has taken.
     pub fn take_single(&mut self) -> Vec<u8> {
         self.parts.first_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// How late the legs came that were taken; who adds it to a histogram empties it.
+    pub(super) const fn delays(&mut self) -> &mut Tally {
+        &mut self.delays
     }
 
     /// Takes a record; `clock` is the partition's record clock and moves on.
@@ -73,7 +83,10 @@ impl Router {
         self.body.clear();
         let decoded = self.decoder.decode(record.payload, &mut self.body);
         let (kind, event_time, content) = match decoded {
-            Ok(decoded) => (Kind::Leg(self.name.leg), decoded.event_time, decoded.content.max(1)),
+            Ok(decoded) => {
+                self.delays.count_ms(since(decoded.event_time, now));
+                (Kind::Leg(self.name.leg), decoded.event_time, decoded.content.max(1))
+            }
             Err(malformed) => {
                 put_dead(&mut self.body, &malformed, record.payload.unwrap_or_default());
                 (Kind::Dead, EventTime(0), 1)
@@ -139,6 +152,12 @@ fn advanced(clock: RecordTime, time_ms: u64, now: RecordTime) -> RecordTime {
     clock.max(RecordTime(time_ms).min(now.plus_ms(FUTURE_MS)))
 }
 
+/// Milliseconds from a time inside a message to `now`; none where that clock is ahead of ours.
+fn since(event_time: EventTime, now: RecordTime) -> u64 {
+    let now_ms = i64::try_from(now.0).unwrap_or(i64::MAX);
+    u64::try_from(now_ms.saturating_sub(event_time.0)).unwrap_or(0)
+}
+
 /// A leg is routed by its transaction; a dead record, which has none, by where it stands.
 fn key(kind: Kind, body: &[u8], name: &SourcePartition, record: &Record<'_>) -> TransactionKey {
     match kind {
@@ -165,4 +184,39 @@ fn put_dead(body: &mut Vec<u8>, malformed: &Malformed, raw: &[u8]) {
     put_bytes(body, malformed.class.name().as_bytes());
     put_bytes(body, malformed.detail.as_bytes());
     put_bytes(body, kept);
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::types::{Leg, Offset};
+
+    use super::*;
+    use crate::histogram::Histogram;
+    use crate::source::decode::Limits;
+
+    /// What is counted of records that are taken when the wall's clock says 10,000 ms.
+    fn check(payloads: &[&str], count: u64, sum_ms: u64) {
+        let name = SourcePartition { topic: "t".into(), partition: 0, leg: Leg::Trace };
+        let decoder = Decoder::new(Leg::Trace, "/id", "/at", &[], Limits::default()).unwrap();
+        let mut router = Router::single(PartitionIndex(0), name, decoder);
+        for payload in payloads {
+            let payload = Some(payload.as_bytes());
+            let record = Record { offset: Offset(0), time_ms: 9_000, payload };
+            router.take(&record, &mut RecordTime(0), RecordTime(10_000));
+        }
+        let histogram = Histogram::new(JOURNEY);
+        histogram.add(router.delays());
+        let shown = histogram.shown();
+        assert_eq!((shown.count(), shown.sum_us), (count, sum_ms * 1_000));
+    }
+
+    #[test]
+    fn a_leg_is_late_by_the_time_inside_it() {
+        check(&[r#"{"id":"a","at":9960}"#, r#"{"id":"b","at":7000}"#], 2, 40 + 3_000);
+    }
+
+    #[test]
+    fn a_leg_of_the_future_is_not_late_and_what_is_no_leg_has_no_time() {
+        check(&[r#"{"id":"a","at":10001}"#, "{", r#"{"id":"b"}"#], 1, 0);
+    }
 }

@@ -97,6 +97,7 @@ impl State {
         let next = self.parked.first().unwrap_or(self.read_up_to.max(progress.next));
         self.read_up_to = self.read_up_to.max(progress.next);
         self.send(from, Progress { next, ..progress }, myself)?;
+        self.it.links.meters().handed_on(self.it.name.leg, self.it.router.delays());
         self.it.alignment.set(self.it.index, self.next_time());
         if progress.more || self.parked.first().is_some() {
             return self.call(myself);

@@ -3,6 +3,7 @@
 mod cluster;
 mod indicator;
 mod ledger;
+mod measures;
 mod snapshot;
 mod transaction;
 
@@ -15,6 +16,7 @@ use proto::types::{EventTime, Offset, RangeId, RecordTime, SourcePartition};
 pub use self::cluster::{Cluster, Health, Node, NodeState, Range, RangeState};
 pub use self::indicator::{Cell, Figure, Indicator, IndicatorKind, Query};
 pub use self::ledger::{Counts, Ledger};
+pub use self::measures::Measures;
 pub use self::snapshot::{Fault, Snapshot, SnapshotState, Upkeep, Verdict};
 pub use self::transaction::{ResultState, SeenLeg, Transaction};
 use crate::problem::Problem;
@@ -118,6 +120,8 @@ pub struct Pulse {
     pub held: Held,
     /// How snapshots and trimming went.
     pub upkeep: Upkeep,
+    /// How long things take.
+    pub measures: Measures,
 }
 
 /// What the ranges hold in memory, all together.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::error::Error as _;
 
+use hyper::HeaderMap;
 use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -35,6 +36,12 @@ pub fn problem_of(status: &Status) -> Problem {
     let mut part = |name: &str| info.metadata.remove(name).unwrap_or_default();
     let (what, why, remedy) = (part("what"), part("why"), part("do"));
     Problem { code, what, why, remedy: remedy.lines().map(str::to_owned).collect() }
+}
+
+/// Whether an answer with these headers comes from no service: one of ours would give its reason.
+pub(super) fn is_unknown(headers: &HeaderMap) -> bool {
+    let is_refused = headers.get(Status::GRPC_STATUS).is_some_and(|code| code == "12");
+    is_refused && !headers.contains_key(Status::GRPC_STATUS_DETAILS)
 }
 
 /// A status without our details: from something between, or because the connection itself failed.

@@ -124,6 +124,26 @@ async fn a_transaction_is_open_a_result_only_done_or_unknown() {
     let call = |code| Call { service: "CaseService", method: "GetTransaction", code };
     let counts = [(call(tonic::Code::Ok), 3), (call(tonic::Code::NotFound), 1)];
     assert_eq!(calls.counts(), counts);
+    let took = calls.took();
+    assert_eq!(took.len(), 1);
+    assert_eq!(took[0].0, ("CaseService", "GetTransaction"));
+    assert_eq!(took[0].1.count(), 4);
+    assert!(took[0].1.sum_us < 60_000_000, "{took:?}");
+}
+
+#[tokio::test]
+async fn what_nobody_offers_is_counted_under_one_name() {
+    let (channel, calls) = served(Fake::default()).await;
+    for path in ["/throughline.v1.CaseService/Invented", "/made.up.Service/1", "/nothing"] {
+        let mut client = tonic::client::Grpc::new(channel.clone());
+        client.ready().await.unwrap();
+        let codec = tonic_prost::ProstCodec::<v1::GetClusterRequest, v1::Cluster>::default();
+        let request = tonic::Request::new(v1::GetClusterRequest {});
+        let answer = client.unary(request, path.parse().unwrap(), codec).await;
+        assert_eq!(answer.unwrap_err().code(), tonic::Code::Unimplemented, "{path}");
+    }
+    assert_eq!(calls.counts(), [(Call::UNKNOWN, 3)]);
+    assert_eq!(calls.took()[0].1.count(), 3);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod figures;
 mod found;
+mod measures;
 pub(super) mod saved;
 mod standing;
 

@@ -1,10 +1,12 @@
 //! What a node does as time passes: it takes snapshots, and lets go what they make superfluous.
 
+mod phases;
 mod take;
 
 use std::sync::Arc;
 
 use actors::engine::{Engine, Tidied, Tidying};
+use actors::histogram::Distribution;
 use actors::machine::trim::Keep;
 use actors::snapshot::Snapshots;
 use anyhow::ensure;
@@ -12,6 +14,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use self::phases::{Phase, Phases};
 use super::durable::ClusterView;
 use crate::api::backend::{Snapshot, Upkeep as Shown};
 use crate::config::Config;
@@ -25,6 +28,7 @@ pub(super) struct Upkeep {
     config: Config,
     turn: tokio::sync::Mutex<()>,
     shown: Mutex<Shown>,
+    phases: Phases,
 }
 
 impl Upkeep {
@@ -35,7 +39,8 @@ impl Upkeep {
         config: Config,
     ) -> Self {
         let (turn, shown) = (tokio::sync::Mutex::default(), Mutex::default());
-        Self { engine, snapshots, cluster, config, turn, shown }
+        let phases = Phases::default();
+        Self { engine, snapshots, cluster, config, turn, shown, phases }
     }
 
     pub(super) const fn snapshots(&self) -> &Snapshots {
@@ -47,10 +52,16 @@ impl Upkeep {
         self.shown.lock().clone()
     }
 
+    /// How long the parts of snapshots took, by their names.
+    pub(super) fn phases(&self) -> Vec<(&'static str, Distribution)> {
+        self.phases.shown()
+    }
+
     /// Takes a snapshot as soon as no other is being taken.
     pub(super) async fn create(&self) -> Result<Snapshot, Problem> {
         let _turn = self.turn.lock().await;
-        let taken = take::snapshot(&self.engine, &self.snapshots, &self.config).await;
+        let work = take::snapshot(&self.engine, &self.snapshots, &self.config, &self.phases);
+        let taken = self.phases.measure(Phase::Total, work).await;
         let mut shown = self.shown.lock();
         match &taken {
             Ok(taken) => {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use actors::machine::fields::FieldTable;
 use actors::machine::scenario::{Condition, Scenario, Window};
+use sha2::{Digest as _, Sha256};
 
 use self::condition::condition;
 use self::dimension::dimensions;
@@ -62,35 +63,42 @@ pub fn check(name: &str, text: &str, fields: &mut FieldTable) -> Checked {
     checked
 }
 
-/// Every scenario of the directory, in the order of their names.
+/// Every scenario of the directory with its version, in the order of their names.
 pub(super) fn load(
     report: &Report<'_>,
     directory: Option<Directory>,
     table: &Table,
-) -> (Vec<Scenario>, Diagnostics) {
+) -> (Vec<(Scenario, String)>, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
-    let mut scenarios: Vec<Scenario> = Vec::new();
+    let mut scenarios: Vec<(Scenario, String)> = Vec::new();
     let Some(directory) = directory else {
         let bank = compile("bank.yaml (built in)", BANK, table);
-        return (bank.scenario.into_iter().collect(), bank.diagnostics);
+        let bank_only = bank.scenario.map(|it| (it, version(BANK))).into_iter().collect();
+        return (bank_only, bank.diagnostics);
     };
     for path in files(report, &directory) {
         let name = path.display().to_string();
-        let checked = match read_file(&path) {
-            Ok(text) => compile(&name, &text, table),
-            Err(diagnostics) => Checked { scenario: None, diagnostics },
+        let text = read_file(&path);
+        let checked = match &text {
+            Ok(text) => compile(&name, text, table),
+            Err(diagnostics) => Checked { scenario: None, diagnostics: diagnostics.clone() },
         };
         diagnostics.0.extend(checked.diagnostics.0);
-        let Some(scenario) = checked.scenario else { continue };
-        if scenarios.iter().any(|it| it.name == scenario.name) {
+        let (Some(scenario), Ok(text)) = (checked.scenario, text) else { continue };
+        if scenarios.iter().any(|(it, _)| it.name == scenario.name) {
             let message = format!("two scenarios are named \"{}\"", scenario.name);
             let help = format!("rename the one in {name}");
             report.error(directory.span, Finding::new(Code::Conflict, message).help(help));
         }
-        scenarios.push(scenario);
+        scenarios.push((scenario, version(&text)));
     }
-    scenarios.sort_by(|one, other| one.name.cmp(&other.name));
+    scenarios.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
     (scenarios, diagnostics)
+}
+
+/// What tells two states of a scenario file apart: the first 12 digits of its SHA-256.
+fn version(text: &str) -> String {
+    Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn files(report: &Report<'_>, directory: &Directory) -> Vec<PathBuf> {

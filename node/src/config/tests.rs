@@ -547,6 +547,15 @@ fn the_scenarios_of_a_directory_are_those_that_run() {
     assert_eq!(names(&config(&cluster)), ["cards", "loans"]);
     assert_eq!(names(&config("")), ["bank"]);
 
+    let versions = |it: &Config| it.rules.versions.clone();
+    let before = versions(&config(&cluster));
+    assert_eq!(versions(&config(&cluster)), before);
+    write("1.yaml", &scenario("loans").replace("resultCode", "status"));
+    let after = versions(&config(&cluster));
+    assert_eq!(before[0], after[0], "cards has not changed");
+    assert_ne!(before[1], after[1], "loans has");
+    assert!(after.iter().all(|it| it.len() == 12), "{after:?}");
+
     write("3.yaml", &scenario("cards").replace("resultCode", "status"));
     let path = directory.path().join("3.yaml");
     check(

@@ -7,6 +7,8 @@ pub enum Kind {
     Counter,
     /// Goes up and down.
     Gauge,
+    /// Durations by bucket, with their sum and number.
+    Histogram,
 }
 
 /// A metric's name, kind and meaning.
@@ -46,11 +48,17 @@ families! {
     RESULTS_WAITING: Gauge "throughline_results_waiting_bytes" "Results that the sink has not taken yet, committed or not.";
     OPEN_TRANSACTIONS: Gauge "throughline_open_transactions" "Transactions that wait for a leg.";
     RESULT_FRESHNESS: Gauge "throughline_result_freshness_seconds" "From the newest record in the sources to what is committed.";
+    EMIT_LATENCY: Histogram "throughline_emit_latency_seconds" "From the record time of a result's newest leg to the sink's acknowledgement; without results that a deadline made.";
+    DELIVERY_DELAY: Histogram "throughline_delivery_delay_seconds" "From the time inside a leg to when it is read here; what is read again is counted again.";
+    SINK_LATENCY: Histogram "throughline_sink_latency_seconds" "From handing rows to the sink to its acknowledgement of all of them.";
+    SINK_RETRIES: Counter "throughline_sink_retries_total" "Failures of the sink, each followed by another try: a delivery, or the question what it has (recovery).";
+    MAILBOX_DEPTH: Gauge "throughline_actor_mailbox_depth" "What waits: batches in ranges that have no room, committed rows that the sink has not acknowledged (publisher).";
+    SCENARIO_INFO: Gauge "throughline_scenario_info" "A scenario that runs, and the version of its file; always 1.";
     LEDGER_IMBALANCE: Gauge "throughline_ledger_imbalance_records" "Records lost (above 0) or counted twice (below 0) in a topic's worst partition.";
     RANGES: Gauge "throughline_ranges" "Ranges by state.";
     SNAPSHOT_BYTES: Gauge "throughline_snapshot_bytes" "The size of the newest snapshot.";
     SNAPSHOT_LAST_SUCCESS: Gauge "throughline_snapshot_last_success_timestamp_seconds" "When the newest snapshot was taken, in Unix time.";
-    SNAPSHOT_DURATION: Gauge "throughline_snapshot_duration_seconds" "How long the newest snapshot took, and how long it kept one range from its work at most.";
+    SNAPSHOT_DURATION: Histogram "throughline_snapshot_duration_seconds" "The parts of taking a snapshot: of each range the checkpoint, which keeps it from its work, and the upload; the manifest; the total.";
     UPKEEP_FAILURES: Counter "throughline_snapshot_failures_total" "Snapshots that could not be taken, and trims that could not be done.";
     JOURNAL_TRIMMED: Counter "throughline_journal_slots_trimmed_total" "Slots of journals that no snapshot needs any more and that have gone.";
     MEMORY_USED: Gauge "throughline_memory_used_bytes" "Resident memory of the process.";
@@ -59,4 +67,5 @@ families! {
     HELD: Gauge "throughline_held_bytes" "Memory of open transactions (mailboxes), and of what has to stay there (index).";
     HELD_LIMIT: Gauge "throughline_held_limit_bytes" "What both together should take at most; mailboxes give way.";
     GRPC_REQUESTS: Counter "throughline_grpc_requests_total" "Calls answered by the API.";
+    GRPC_DURATION: Histogram "throughline_grpc_request_duration_seconds" "From a call's request to its answer, whatever the outcome.";
 }

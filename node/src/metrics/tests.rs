@@ -1,11 +1,17 @@
 //! The metrics of the fake bank, as text and over HTTP.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::num::NonZeroU16;
+use std::time::Duration;
 
+use actors::histogram::Histogram;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::api::listen;
+use crate::api::{Call, listen};
 use crate::fake::Fake;
 
 async fn rendered(fake: Fake) -> String {
@@ -35,13 +41,18 @@ async fn every_family_is_there_once() {
 #[tokio::test]
 async fn each_line_is_a_comment_or_a_sample_of_the_family_above() {
     let text = rendered(Fake::default()).await;
-    let mut family = "";
+    let (mut family, mut kind) = ("", "");
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
-            family = rest.split(' ').next().unwrap();
+            (family, kind) = rest.split_once(' ').unwrap();
         } else if !line.starts_with('#') {
             let (series, value) = line.rsplit_once(' ').unwrap();
-            assert_eq!(series.split('{').next().unwrap(), family, "{line}");
+            let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+            let suffix = name.strip_prefix(family).unwrap_or_else(|| panic!("{line}"));
+            let suffixes: &[_] =
+                if kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+            assert!(suffixes.contains(&suffix), "{line}");
+            assert_eq!(labels.contains("le=\""), suffix == "_bucket", "{line}");
             assert!(value.parse::<f64>().is_ok(), "{line}");
         }
     }
@@ -69,6 +80,122 @@ async fn the_figures_are_those_of_the_backend() {
         "throughline_ledger_imbalance_records{topic=\"bank.trace\"} 0",
         "throughline_ranges{state=\"unowned\"} 1",
         "throughline_ranges{state=\"restoring\"} 0",
+        "throughline_emit_latency_seconds_bucket{le=\"0.005\"} 1",
+        "throughline_emit_latency_seconds_bucket{le=\"2.5\"} 3",
+        "throughline_emit_latency_seconds_bucket{le=\"3600\"} 3",
+        "throughline_emit_latency_seconds_bucket{le=\"+Inf\"} 4",
+        "throughline_emit_latency_seconds_sum 7200.0125",
+        "throughline_emit_latency_seconds_count 4",
+        "throughline_delivery_delay_seconds_count{leg=\"response\"} 4",
+        "throughline_sink_latency_seconds_bucket{sink=\"kafka\",le=\"0.001\"} 1",
+        "throughline_sink_retries_total{sink=\"kafka\",reason=\"delivery\"} 5",
+        "throughline_sink_retries_total{sink=\"kafka\",reason=\"recovery\"} 0",
+        "throughline_snapshot_duration_seconds_count{phase=\"checkpoint\"} 4",
+        "throughline_scenario_info{scenario=\"bank\",version=\"0123456789ab\"} 1",
+        "throughline_actor_mailbox_depth{kind=\"range\"} 17",
+        "throughline_actor_mailbox_depth{kind=\"publisher\"} 4000",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+}
+
+/// The text of a family of one series with these durations, in microseconds.
+fn histogram(labels: &[(&str, &str)], us: &[u64]) -> String {
+    let histogram = Histogram::new(&[1_000, 2_500, 10_000_000]);
+    us.iter().for_each(|us| histogram.observe(Duration::from_micros(*us)));
+    let mut out = Exposition::default();
+    out.family(&names::SINK_LATENCY);
+    out.histogram(labels, &histogram.shown());
+    out.finish().lines().skip(1).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn a_histogram_is_written_as_prometheus_reads_it() {
+    let text = histogram(&[("sink", "a\"b")], &[1_000, 1_001, 2_000, 60_000_000]);
+    let expected = r#"# TYPE throughline_sink_latency_seconds histogram
+throughline_sink_latency_seconds_bucket{sink="a\"b",le="0.001"} 1
+throughline_sink_latency_seconds_bucket{sink="a\"b",le="0.0025"} 3
+throughline_sink_latency_seconds_bucket{sink="a\"b",le="10"} 3
+throughline_sink_latency_seconds_bucket{sink="a\"b",le="+Inf"} 4
+throughline_sink_latency_seconds_sum{sink="a\"b"} 60.004001
+throughline_sink_latency_seconds_count{sink="a\"b"} 4
+"#;
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn a_histogram_without_durations_and_labels_has_all_its_lines() {
+    let expected = r#"# TYPE throughline_sink_latency_seconds histogram
+throughline_sink_latency_seconds_bucket{le="0.001"} 0
+throughline_sink_latency_seconds_bucket{le="0.0025"} 0
+throughline_sink_latency_seconds_bucket{le="10"} 0
+throughline_sink_latency_seconds_bucket{le="+Inf"} 0
+throughline_sink_latency_seconds_sum 0
+throughline_sink_latency_seconds_count 0
+"#;
+    assert_eq!(histogram(&[], &[]), expected);
+}
+
+/// The buckets of each series, in the order of their lines, and its number.
+fn buckets(text: &str) -> BTreeMap<String, (Vec<(f64, u64)>, u64)> {
+    let mut found: BTreeMap<String, (Vec<(f64, u64)>, u64)> = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+        let labels = labels.trim_end_matches('}');
+        if let Some(family) = name.strip_suffix("_bucket") {
+            let (others, end) = labels.rsplit_once("le=\"").unwrap();
+            let end = end.trim_end_matches('"').parse().unwrap();
+            let series = format!("{family} {}", others.trim_end_matches(','));
+            found.entry(series).or_default().0.push((end, value.parse().unwrap()));
+        } else if let Some(family) = name.strip_suffix("_count") {
+            let series = format!("{family} {labels}");
+            found.entry(series).or_default().1 = value.parse().unwrap();
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn buckets_hold_what_is_in_those_before_and_the_last_holds_everything() {
+    let found = buckets(&rendered(Fake::default()).await);
+    // The latency of results, of the sink, of three legs and two phases.
+    assert_eq!(found.len(), 7, "{found:?}");
+    for (series, (buckets, count)) in found {
+        assert!(buckets.is_sorted_by(|one, next| one.0 < next.0 && one.1 <= next.1), "{series}");
+        assert_eq!(buckets.last(), Some(&(f64::INFINITY, count)), "{series}");
+        assert_eq!(count, 4, "{series}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_with_many_ranges_has_no_more_series_for_them() {
+    let series = async |ranges| {
+        let fake = Fake { ranges: NonZeroU16::new(ranges), ..Fake::default() };
+        rendered(fake).await.lines().filter(|line| !line.starts_with('#')).count()
+    };
+    let (few, many) = (series(1).await, series(96).await);
+    assert_eq!(few, many);
+    assert!(many < 3_000, "{many} series are beyond the budget");
+}
+
+#[tokio::test]
+async fn calls_are_counted_by_outcome_and_timed_by_method() {
+    let calls = Calls::default();
+    let call = |code| Call { service: "CaseService", method: "GetTransaction", code };
+    calls.count(call(tonic::Code::Ok), Duration::from_millis(2));
+    calls.count(call(tonic::Code::NotFound), Duration::from_micros(500));
+    let exporter = Exporter::new(Arc::new(Fake::default()), Arc::new(calls));
+    let text = exporter.render().await.unwrap();
+    let (labels, duration) = (
+        r#"service="CaseService",method="GetTransaction""#,
+        "throughline_grpc_request_duration_seconds",
+    );
+    for line in [
+        format!("throughline_grpc_requests_total{{{labels},code=\"NotFound\"}} 1"),
+        format!("{duration}_bucket{{{labels},le=\"0.001\"}} 1"),
+        format!("{duration}_sum{{{labels}}} 0.0025"),
+        format!("{duration}_count{{{labels}}} 2"),
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }

@@ -308,7 +308,8 @@ fn block(commit: u64, acknowledged: u64) -> Block {
     let (sequence, epoch) = (Sequence(commit), Epoch::NONE.next());
     let stamp = Stamp { range: RANGE, epoch, sequence, version: Version(1) };
     let (key, payload) = ("key".into(), "payload".into());
-    let row = Row { outlet: Outlet::Late, stamp, key, payload, headers: vec![] };
+    let headers = vec![];
+    let row = Row { outlet: Outlet::Late, stamp, key, payload, headers, arrived: None };
     let acknowledged = Sequence(acknowledged);
     let cells = vec![partial::Row { key: commit.to_be_bytes().to_vec(), value: b"cell".to_vec() }];
     Block {

@@ -154,5 +154,6 @@ fn take_row(reader: &mut Reader<'_>, range: RangeId, epoch: Epoch) -> Result<Row
     let payload = reader.bytes()?.to_vec().into();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| Malformed);
     let headers = take_list(reader, |reader| Ok((text(reader.bytes()?)?, text(reader.bytes()?)?)))?;
-    Ok(Row { outlet, stamp: Stamp { range, epoch, sequence, version }, key, payload, headers })
+    let stamp = Stamp { range, epoch, sequence, version };
+    Ok(Row { outlet, stamp, key, payload, headers, arrived: None })
 }

@@ -38,6 +38,7 @@ fn block() -> Block {
         key: Bytes::from_static(b"key"),
         payload: Bytes::from_static(b"payload"),
         headers: vec![("error".to_owned(), "no-id".to_owned())],
+        arrived: None,
     };
     Block {
         range: RangeId(3),

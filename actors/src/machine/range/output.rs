@@ -90,6 +90,9 @@ impl Output {
         }] += 1;
         let row = (decision.id, decision.payload);
         self.push(Outlet::Transactions, decision.version, row, Vec::new());
+        if let Some(row) = self.rows.last_mut() {
+            row.arrived = decision.arrived;
+        }
     }
 
     pub(super) fn late(&mut self, leg: Leg, envelope: &Envelope<'_>, rules: &Rules) {
@@ -172,7 +175,7 @@ impl Output {
         self.bytes += key.len() + payload.len() + 64;
         let sequence = self.sequence;
         let stamp = Stamp { range: self.range, epoch: self.epoch, sequence, version };
-        self.rows.push(Row { outlet, stamp, key, payload, headers });
+        self.rows.push(Row { outlet, stamp, key, payload, headers, arrived: None });
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proto::types::{EventTime, Leg, SourcePartition, Version};
 
-use super::super::block::Place;
+use super::super::block::{Block, Place};
 use super::super::codec::put_bytes;
 use super::super::envelope::{Envelope, put_record};
 use super::super::fields::{FieldTable, put_field, put_id};
@@ -458,4 +458,17 @@ fn a_leg_that_comes_after_the_deadline_corrects_also_where_another_leg_was_repla
     bench.decide().decide().decide();
     assert_eq!(bench.results(), ["v1 INCOMPLETE", "v2 CORRECTED"]);
     assert!(bench.said()[1].2.contains(r#""channel":"a""#));
+}
+
+#[test]
+fn a_row_knows_when_its_newest_leg_arrived_and_its_bytes_in_the_journal_do_not() {
+    let mut bench = Bench::new(SETTINGS);
+    bench.leg("alone", Leg::Trace, "a", 10).commit(0).time(20).commit(6_000).time(1_200);
+    for (leg, at) in Leg::ALL.into_iter().zip([1_300, 1_330, 1_320]) {
+        bench.leg("t", leg, "a", at);
+    }
+    let block = bench.range.close(0).unwrap();
+    let arrived = |block: &Block| block.rows.iter().map(|it| it.arrived).collect::<Vec<_>>();
+    assert_eq!(arrived(&block), [None, Some(RecordTime(1_330))]);
+    assert_eq!(arrived(&Block::decode(&block.encode()).unwrap()), [None, None]);
 }

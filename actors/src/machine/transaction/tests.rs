@@ -72,3 +72,24 @@ fn a_correction_says_what_it_takes_the_place_of() {
         ),
     );
 }
+
+#[test]
+fn the_newest_leg_makes_a_result_possible_but_not_one_that_a_deadline_makes() {
+    let check = |legs: &[(Leg, u64)], corrects, expected: Option<u64>| {
+        let mut bytes = Vec::new();
+        for &(leg, at) in legs {
+            let mut body = Vec::new();
+            put_id(&mut body, b"t");
+            if leg != Leg::Trace {
+                put_field(&mut body, None);
+            }
+            super::super::envelope::tests::leg(leg, 7, at, &body).put(&mut bytes);
+        }
+        let activation = Activation { key: TransactionKey(1), legs: bytes.into(), corrects };
+        assert_eq!(decide(&activation, &rules().0).arrived, expected.map(RecordTime), "{legs:?}");
+    };
+    let all = [(Leg::Trace, 10), (Leg::Request, 30), (Leg::Response, 20)];
+    check(&all, None, Some(30));
+    check(&all[..2], None, None);
+    check(&all[1..], Some(Version(1)), Some(30));
+}

@@ -22,6 +22,7 @@ fn row(outlet: Outlet, range: u16, sequence: u64) -> Row {
         key: Bytes::from(format!("t-{sequence}")),
         payload: Bytes::from(format!("{{\"n\":{sequence}}}")),
         headers: vec![("error".to_owned(), "bad-id".to_owned())],
+        arrived: None,
     }
 }
 

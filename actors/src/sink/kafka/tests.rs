@@ -39,6 +39,7 @@ fn row(range: u16, sequence: u64) -> Row {
         key: Bytes::from(format!("t-{}", sequence % 5)),
         payload: Bytes::from(format!("{range}/{sequence}")),
         headers: vec![("more".to_owned(), "yes".to_owned())],
+        arrived: None,
     }
 }
 

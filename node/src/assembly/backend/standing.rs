@@ -10,6 +10,7 @@ use actors::source::decode::Class;
 use proto::types::{EventTime, Offset, RangeId, RecordTime, SourcePartition};
 
 use super::EngineBackend;
+use super::measures::measures;
 use crate::api::backend::{
     AsOf, Cluster, Counts, Health, Held, Ledger, Node, NodeState, Progress, Pulse, Range,
     RangeState,
@@ -194,6 +195,7 @@ pub(super) fn pulse(backend: &EngineBackend, reports: &[Report]) -> Pulse {
         memory_limit_bytes: memory::bytes(&backend.config),
         held: held(reports),
         upkeep: backend.upkeep.shown(),
+        measures: measures(backend, reports),
     }
 }
 

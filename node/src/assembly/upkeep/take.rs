@@ -9,6 +9,7 @@ use proto::types::RangeId;
 
 use super::super::backend::{missing, saved};
 use super::super::durable::journal_prefix;
+use super::phases::{Phase, Phases};
 use crate::api::backend::Snapshot;
 use crate::config::Config;
 use crate::problem::{Code, Problem};
@@ -25,6 +26,7 @@ pub(super) async fn snapshot(
     engine: &Engine,
     snapshots: &Snapshots,
     config: &Config,
+    phases: &Phases,
 ) -> Result<Taken, Problem> {
     let clock = actors::clock::wall();
     let began_ms = clock();
@@ -36,11 +38,14 @@ pub(super) async fn snapshot(
         // What an interrupted attempt has left.
         drop(tokio::fs::remove_dir_all(&to).await);
         let asked_ms = clock();
-        let checkpoint = engine.checkpoint(target.range, to.clone()).await;
-        let checkpoint = checkpoint.map_err(|error| missing(&error))?;
-        let checkpoint = checkpoint.ok_or_else(|| early(target.range))?;
+        let checkpoint = async {
+            let checkpoint = engine.checkpoint(target.range, to.clone()).await;
+            checkpoint.map_err(|error| missing(&error))?.ok_or_else(|| early(target.range))
+        };
+        let checkpoint = phases.measure(Phase::Checkpoint, checkpoint).await?;
         held_ms = held_ms.max(clock().saturating_sub(asked_ms));
-        let files = snapshots.upload(&to, engine.incarnation()).await;
+        let upload = snapshots.upload(&to, engine.incarnation());
+        let files = phases.measure(Phase::Upload, upload).await;
         let files = files.map_err(|error| saved::failed(&error))?;
         drop(tokio::fs::remove_dir_all(&to).await);
         ranges.push(RangeEntry { files, ..entry(engine, &checkpoint) });
@@ -54,7 +59,8 @@ pub(super) async fn snapshot(
         ranges,
     };
     let new_bytes = new_bytes(snapshots, last, &manifest).await;
-    snapshots.create(&manifest).await.map_err(|error| saved::failed(&error))?;
+    let created = phases.measure(Phase::Manifest, snapshots.create(&manifest)).await;
+    created.map_err(|error| saved::failed(&error))?;
     let took_ms = clock().saturating_sub(began_ms);
     Ok(Taken { snapshot: saved::shown(&manifest, took_ms, new_bytes), held_ms })
 }
