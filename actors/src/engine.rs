@@ -115,8 +115,6 @@ pub struct Setup {
     pub stores: Box<dyn Stores>,
     /// What a local store that is lost or damaged is restored from.
     pub snapshots: Snapshots,
-    /// Where records come from.
-    pub source: Arc<dyn Source>,
     /// Opens the source once more, to read young legs again while the readers go on.
     pub look_back: LookBack,
     /// A decoder for each leg.

@@ -29,6 +29,7 @@ use crate::source::Source;
 pub struct Engine {
     pub(super) setup: Setup,
     pub(super) owned: Mutex<Owned>,
+    partitions: Vec<SourcePartition>,
     /// Ranges come and go one at a time.
     pub(super) turn: tokio::sync::Mutex<()>,
     pub(super) links: Shared,
@@ -61,16 +62,20 @@ pub enum StartError {
 }
 
 impl Engine {
-    /// Restores what the node owns, and starts it; results go to `sink`.
+    /// Restores what the node owns, and starts it; records come from `source`, which its readers hold and
+    /// nobody else, and results go to `sink`.
     ///
     /// # Errors
     ///
     /// [`StartError`].
-    pub async fn start(setup: Setup, sink: Box<dyn Sink>) -> Result<Self, StartError> {
-        let mut setup = setup;
+    pub async fn start(
+        mut setup: Setup,
+        source: Arc<dyn Source>,
+        sink: Box<dyn Sink>,
+    ) -> Result<Self, StartError> {
         let holdings = std::mem::take(&mut setup.holdings);
-        let ready = restore(&setup, &holdings, &*setup.source).await?;
-        let starts = least(&ready, setup.source.partitions().len());
+        let ready = restore(&setup, &holdings, &*source).await?;
+        let starts = least(&ready, source.partitions().len());
         let (failed, failure) = watch::channel(None);
         let (supervisor, _) = Actor::spawn(None, Supervisor, failed).await?;
         let ids = holdings.iter().map(|holding| holding.id).collect();
@@ -80,7 +85,7 @@ impl Engine {
             aggregators.whole(&one.range, i64::MIN).map_err(ended)?;
         }
         let links = Arc::new(Links::new(aggregators, setup.outbox_bytes, &starts));
-        let started = Started { setup, links, supervisor };
+        let started = Started { setup, source, links, supervisor };
         let engine = started.go_on(ready, sink, &starts, failure).await?;
         engine.owned.lock().holdings = holdings;
         Ok(engine)
@@ -101,7 +106,7 @@ impl Engine {
     /// The source partitions, by index.
     #[must_use]
     pub fn partitions(&self) -> &[SourcePartition] {
-        self.setup.source.partitions()
+        &self.partitions
     }
 
     /// The node's name.
@@ -152,6 +157,7 @@ impl Engine {
 
 struct Started {
     setup: Setup,
+    source: Arc<dyn Source>,
     links: Shared,
     supervisor: ActorRef<Never>,
 }
@@ -182,9 +188,21 @@ impl Started {
         let readers = self.readers(&ranges, starts, &cell).await?;
         self.tell_source();
         let (setup, links, supervisor) = (self.setup, self.links, self.supervisor);
+        let partitions = self.source.partitions().to_vec();
         let owned = Mutex::new(Owned { holdings: Vec::new(), ranges });
         let turn = tokio::sync::Mutex::default();
-        Ok(Engine { setup, owned, turn, links, readers, committer, publisher, supervisor, failure })
+        Ok(Engine {
+            setup,
+            owned,
+            partitions,
+            turn,
+            links,
+            readers,
+            committer,
+            publisher,
+            supervisor,
+            failure,
+        })
     }
 
     async fn committer(
@@ -213,10 +231,10 @@ impl Started {
         let ahead_ms = u64::try_from(self.setup.alignment.as_millis()).unwrap_or(u64::MAX);
         let alignment = Arc::new(Alignment::new(&clocks, ahead_ms));
         let mut readers = Vec::new();
-        let partitions = self.setup.source.partitions().to_vec();
+        let partitions = self.source.partitions().to_vec();
         for ((index, name), start) in (0u16..).zip(partitions).zip(starts) {
             let index = proto::types::PartitionIndex(index);
-            let source: Arc<dyn Source> = Arc::clone(&self.setup.source);
+            let source: Arc<dyn Source> = Arc::clone(&self.source);
             let decoder = (self.setup.decoders)(name.leg);
             let arguments = reader::Arguments {
                 index,
@@ -237,7 +255,7 @@ impl Started {
     /// Ordinary lag tools hear where everything is durable.
     fn tell_source(&self) {
         const EVERY: Duration = Duration::from_secs(5);
-        let (source, links) = (Arc::clone(&self.setup.source), Arc::clone(&self.links));
+        let (source, links) = (Arc::clone(&self.source), Arc::clone(&self.links));
         // Ends with the supervisor.
         drop(self.supervisor.send_interval(EVERY, move || {
             if links.all_have_committed() {

@@ -66,7 +66,6 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
         holdings: durable.holdings,
         stores: Box::new(durable.stores),
         snapshots: durable.snapshots.clone(),
-        source,
         look_back: look_back(&config, shares.prefetch, &clock, &tasks),
         decoders: inlet::decoders(&config)?,
         upserts: Box::new(move || Box::new(cells.clone())),
@@ -77,7 +76,7 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
         outbox_bytes: shares.outbox,
         clock,
     };
-    let engine = Arc::new(Engine::start(setup, outlet::sink(&config)).await?);
+    let engine = Arc::new(Engine::start(setup, source, outlet::sink(&config)).await?);
     let upkeep =
         Upkeep::new(Arc::clone(&engine), durable.snapshots, durable.cluster, config.clone());
     let upkeep = Arc::new(upkeep);

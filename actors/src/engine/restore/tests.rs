@@ -259,7 +259,6 @@ impl World {
             holdings: vec![self.holding()],
             stores: Box::new(self.stores.clone()),
             snapshots: self.snapshots(),
-            source: Arc::new(NoSource),
             look_back: Box::new(|| unreachable!("no range is adopted")),
             decoders: Box::new(|_| unreachable!("no source, no decoder")),
             upserts: Box::new(|| unreachable!("no figures, no upserts")),

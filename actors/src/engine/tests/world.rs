@@ -221,8 +221,9 @@ impl World {
         for number in 0..shares.len() {
             let life = (Incarnation(1), NodeId::new(&format!("node-{number}")).unwrap());
             let own = world.ranges.iter().filter(|it| it.owner == number);
+            let source = Arc::new(Shared(Arc::clone(&world.topics)));
             let setup = world.setup(&life, own.map(|it| it.holding.clone()).collect());
-            let engine = Engine::start(setup, Box::new(world.taken.clone())).await.unwrap();
+            let engine = Engine::start(setup, source, Box::new(world.taken.clone())).await.unwrap();
             world.nodes.push(Node { life, engine });
         }
         world
@@ -247,7 +248,6 @@ impl World {
             holdings,
             stores: Box::new(Memory(Arc::default(), dir)),
             snapshots: Snapshots::new(self.objects.clone()),
-            source: Arc::new(Shared(Arc::clone(&topics))),
             look_back: Box::new(move || {
                 let source: Arc<dyn Source> = Arc::new(Shared(Arc::clone(&topics)));
                 async { Ok(source) }.boxed()
