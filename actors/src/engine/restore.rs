@@ -18,6 +18,7 @@ use crate::causes::one_line;
 use crate::journal::object::{ObjectError, Sealed};
 use crate::machine::block::{Place, References};
 use crate::machine::outbox::Outbox;
+use crate::machine::positions::Position;
 use crate::machine::range::{Identity, LoadError, Range, Restored};
 use crate::machine::reach::turns;
 use crate::machine::restore::{Gap, Replayed};
@@ -136,6 +137,15 @@ pub(super) async fn restore(
             done => return done,
         }
     }
+}
+
+/// The least position of each source partition over all ranges: where its reader begins.
+pub(super) fn least(ready: &[Ready], partitions: usize) -> Vec<Position> {
+    let of = |partition: usize| {
+        let positions = ready.iter().filter_map(|one| one.range.positions().get(partition));
+        positions.min_by_key(|position| position.offset).copied().unwrap_or_default()
+    };
+    (0..partitions).map(of).collect()
 }
 
 /// Restores without what is `doubted`.

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::aggregators::Aggregators;
 use super::links::{Links, Shared, Shown};
-use super::restore::{Ready, RestoreError, restore};
+use super::restore::{Ready, RestoreError, least, restore};
 use super::supervisor::{Never, Supervisor};
 use super::{Holding, Life, Setup};
 use crate::clock::Clock;
@@ -264,15 +264,6 @@ impl Started {
             Never
         }));
     }
-}
-
-/// The least position of each source partition over all ranges: where its reader begins.
-fn least(ready: &[Ready], partitions: usize) -> Vec<Position> {
-    let of = |partition: usize| {
-        let positions = ready.iter().filter_map(|one| one.range.positions().get(partition));
-        positions.min_by_key(|position| position.offset).copied().unwrap_or_default()
-    };
-    (0..partitions).map(of).collect()
 }
 
 /// Starts a restored range's actor; with it the rows that wait for the sink.
