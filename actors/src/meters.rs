@@ -59,8 +59,8 @@ pub struct Shown {
     /// From the record time of the newest leg of a result to the sink's acknowledgement. Results that a
     /// deadline made, and rows that a restart read back from a journal, are not among them.
     pub emit: Distribution,
-    /// From the time inside a leg to the moment when a reader hands it on, by leg. What is read again is
-    /// counted again.
+    /// From the time inside a leg to its arrival in the source, by leg: what `join.lateness` is chosen by.
+    /// What is read again is counted again.
     pub delivery_delay: [(Leg, Distribution); 3],
     /// From the call that delivers rows to their acknowledgement; calls that failed are not among them.
     pub sink: Distribution,

@@ -21,6 +21,10 @@ pub struct Standing {
     pub dead: u64,
     /// Records lost or counted twice, over all topics.
     pub imbalance: u64,
+    /// Legs whose delay was measured.
+    pub measured_legs: u64,
+    /// Results whose latency was measured.
+    pub measured_results: u64,
 }
 
 impl Standing {
@@ -39,6 +43,8 @@ impl Standing {
             held_limit_bytes: sum(&text, "throughline_held_limit_bytes")?,
             dead: sum(&text, "throughline_dead_letters_total")?,
             imbalance: sum(&text, "throughline_ledger_imbalance_records")?,
+            measured_legs: sum(&text, "throughline_delivery_delay_seconds_count")?,
+            measured_results: sum(&text, "throughline_emit_latency_seconds_count")?,
         })
     }
 

@@ -28,6 +28,9 @@ async fn drains(delivery: Delivery) {
     assert!(expected.results.corrected > 100 && expected.results.incomplete > 100);
     assert!(expected.conflicts > 100 && expected.duplicates > 100);
     assert_eq!(standing.dead, expected.dead_letters.values().sum::<u64>());
+    assert_eq!(standing.measured_legs, expected.record_count() - standing.dead);
+    let results = expected.results.complete + expected.results.corrected;
+    assert_eq!(standing.measured_results, results, "all that no deadline made");
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ pub(crate) fn snapshot(name: &str) -> Snapshot {
     Snapshot {
         name: name.to_owned(),
         created_ms: NOON_MS.unsigned_abs(),
-        took_ms: 340,
+        took_ms: Some(340),
         bytes: 3 << 20,
         new_bytes: 1 << 20,
         ranges: 4,

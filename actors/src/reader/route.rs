@@ -84,7 +84,7 @@ impl Router {
         let decoded = self.decoder.decode(record.payload, &mut self.body);
         let (kind, event_time, content) = match decoded {
             Ok(decoded) => {
-                self.delays.count_ms(since(decoded.event_time, now));
+                self.delays.count_ms(delay_ms(decoded.event_time, record.time_ms));
                 (Kind::Leg(self.name.leg), decoded.event_time, decoded.content.max(1))
             }
             Err(malformed) => {
@@ -152,10 +152,10 @@ fn advanced(clock: RecordTime, time_ms: u64, now: RecordTime) -> RecordTime {
     clock.max(RecordTime(time_ms).min(now.plus_ms(FUTURE_MS)))
 }
 
-/// Milliseconds from a time inside a message to `now`; none where that clock is ahead of ours.
-fn since(event_time: EventTime, now: RecordTime) -> u64 {
-    let now_ms = i64::try_from(now.0).unwrap_or(i64::MAX);
-    u64::try_from(now_ms.saturating_sub(event_time.0)).unwrap_or(0)
+/// Milliseconds from a time inside a message to its arrival; none where that clock is ahead of the source's.
+fn delay_ms(event_time: EventTime, arrived_ms: u64) -> u64 {
+    let arrived_ms = i64::try_from(arrived_ms).unwrap_or(i64::MAX);
+    u64::try_from(arrived_ms.saturating_sub(event_time.0)).unwrap_or(0)
 }
 
 /// A leg is routed by its transaction; a dead record, which has none, by where it stands.
@@ -194,7 +194,7 @@ mod tests {
     use crate::histogram::Histogram;
     use crate::source::decode::Limits;
 
-    /// What is counted of records that are taken when the wall's clock says 10,000 ms.
+    /// What is counted of records that arrived at 9,000 ms, and are taken at 10,000 ms.
     fn check(payloads: &[&str], count: u64, sum_ms: u64) {
         let name = SourcePartition { topic: "t".into(), partition: 0, leg: Leg::Trace };
         let decoder = Decoder::new(Leg::Trace, "/id", "/at", &[], Limits::default()).unwrap();
@@ -211,12 +211,12 @@ mod tests {
     }
 
     #[test]
-    fn a_leg_is_late_by_the_time_inside_it() {
-        check(&[r#"{"id":"a","at":9960}"#, r#"{"id":"b","at":7000}"#], 2, 40 + 3_000);
+    fn a_leg_is_late_by_the_time_from_the_one_inside_it_to_its_arrival_whenever_it_is_read() {
+        check(&[r#"{"id":"a","at":8960}"#, r#"{"id":"b","at":6000}"#], 2, 40 + 3_000);
     }
 
     #[test]
     fn a_leg_of_the_future_is_not_late_and_what_is_no_leg_has_no_time() {
-        check(&[r#"{"id":"a","at":10001}"#, "{", r#"{"id":"b"}"#], 1, 0);
+        check(&[r#"{"id":"a","at":9001}"#, "{", r#"{"id":"b"}"#], 1, 0);
     }
 }

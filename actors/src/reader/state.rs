@@ -19,6 +19,10 @@ pub const CREDIT_BYTES: usize = 64 << 10;
 /// What one read takes at most: short enough that other actors get their turn.
 const READ: Limit = Limit { records: 1_000, bytes: 1 << 20 };
 
+/// How often ranges hear that a partition still has nothing more: their clocks go on with it. With many
+/// partitions and ranges that is most of what an idle node does.
+const TELL_MS: u64 = 200;
+
 /// Whether there is something to read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Calling {
@@ -43,6 +47,8 @@ pub struct State {
     calling: Calling,
     end: Option<Offset>,
     parked: Parked,
+    /// Up to where ranges were told last that all has been read, and when.
+    told: (Offset, RecordTime),
 }
 
 impl std::fmt::Debug for State {
@@ -56,7 +62,8 @@ impl State {
     pub(super) fn new(it: Arguments, partition: Box<dyn Partition>) -> Self {
         let (at, sent, parked) = (it.start, BTreeMap::new(), Parked::default());
         let (read_up_to, calling, end) = (at.offset, Calling::Wanted, None);
-        Self { it, partition, at, read_up_to, sent, calling, end, parked }
+        let told = (Offset(0), RecordTime(0));
+        Self { it, partition, at, read_up_to, sent, calling, end, parked, told }
     }
 
     /// Without a range there is nobody to read for.
@@ -129,11 +136,17 @@ impl State {
     }
 
     /// A partition of which all has been read holds nobody back.
-    pub(super) fn caught_up(&self, wall: RecordTime) -> Result<(), ActorProcessingErr> {
+    fn caught_up(&mut self, wall: RecordTime) -> Result<(), ActorProcessingErr> {
         if self.calling != Calling::Idle || self.end.is_none_or(|end| self.at.offset < end) {
             return Ok(());
         }
         self.it.alignment.release(self.it.index);
+        let (told, when) = self.told;
+        // A wall clock that was set back must not silence it.
+        if told == self.at.offset && (when..when.plus_ms(TELL_MS)).contains(&wall) {
+            return Ok(());
+        }
+        self.told = (self.at.offset, wall);
         for target in self.it.router.targets() {
             let message = range::Message::CaughtUp(self.it.index, self.at.offset, wall);
             target.actor.cast(message)?;
@@ -184,6 +197,7 @@ impl State {
         from: Position,
     ) -> Result<(), ActorProcessingErr> {
         let is_first = self.it.router.targets().is_empty();
+        self.told = (Offset(0), RecordTime(0));
         self.sent.insert(target.range, 0);
         self.it.router.add(target);
         // Those that are fed already see again what they have, and ignore it (I3).

@@ -130,7 +130,7 @@ impl Backend for EngineBackend {
                 value.iter_mut().find(|it| newest.is_some_and(|(name, _)| it.name == *name))
             {
                 snapshot.new_bytes = newest.map_or(0, |(_, new_bytes)| *new_bytes);
-                snapshot.took_ms = shown.took_ms.unwrap_or(0);
+                snapshot.took_ms = shown.took_ms;
             }
             Ok(Answer { value, as_of: self.as_of(&self.reports().await?) })
         }

@@ -24,7 +24,12 @@ pub(super) async fn start(arguments: &DemoArguments) -> anyhow::Result<Running> 
         explain::by_hand(error, "throughline demo --folder FOLDER   a new one, or one of a demo")
     })?;
     telemetry::begin(&config.log, true)?;
-    let mut running = start::node(config).await?;
+    let started = start::node(config).await;
+    if started.is_err() && !arguments.keep {
+        // The error that is told is why it did not start.
+        drop(fs::remove_dir_all(&arguments.folder));
+    }
+    let mut running = started?;
     running.started.push(format!("results in {}", arguments.folder.join("results").display()));
     if !arguments.keep {
         let (folder, stopped) = (arguments.folder.clone(), running.stopped);

@@ -66,7 +66,7 @@ impl Upkeep {
         match &taken {
             Ok(taken) => {
                 shown.newest = Some((taken.snapshot.name.clone(), taken.snapshot.new_bytes));
-                shown.took_ms = Some(taken.snapshot.took_ms);
+                shown.took_ms = taken.snapshot.took_ms;
                 shown.held_ms = Some(taken.held_ms);
                 shown.trouble = None;
             }

@@ -49,7 +49,7 @@ families! {
     OPEN_TRANSACTIONS: Gauge "throughline_open_transactions" "Transactions that wait for a leg.";
     RESULT_FRESHNESS: Gauge "throughline_result_freshness_seconds" "From the newest record in the sources to what is committed.";
     EMIT_LATENCY: Histogram "throughline_emit_latency_seconds" "From the record time of a result's newest leg to the sink's acknowledgement; without results that a deadline made.";
-    DELIVERY_DELAY: Histogram "throughline_delivery_delay_seconds" "From the time inside a leg to when it is read here; what is read again is counted again.";
+    DELIVERY_DELAY: Histogram "throughline_delivery_delay_seconds" "From the time inside a leg to its arrival in the source; what is read again is counted again.";
     SINK_LATENCY: Histogram "throughline_sink_latency_seconds" "From handing rows to the sink to its acknowledgement of all of them.";
     SINK_RETRIES: Counter "throughline_sink_retries_total" "Failures of the sink, each followed by another try: a delivery, or the question what it has (recovery).";
     MAILBOX_DEPTH: Gauge "throughline_actor_mailbox_depth" "What waits: batches in ranges that have no room, committed rows that the sink has not acknowledged (publisher).";

@@ -18,8 +18,8 @@ pub struct Snapshot {
     pub name: String,
     /// When it was taken, in milliseconds since the Unix epoch.
     pub created_ms: u64,
-    /// How long that took.
-    pub took_ms: u64,
+    /// How long that took; `None` where it was not taken by this life of the node.
+    pub took_ms: Option<u64>,
     /// Its size.
     pub bytes: u64,
     /// Of these, what earlier ones did not have.

@@ -21,7 +21,7 @@ pub(in crate::api) fn snapshot(snapshot: &Snapshot) -> v1::Snapshot {
         new_bytes: count(snapshot.new_bytes),
         state: state.to_owned(),
         verified: snapshot.verified,
-        took: Some(duration_ms(snapshot.took_ms)),
+        took: snapshot.took_ms.map(duration_ms),
         ranges: small(snapshot.ranges),
     }
 }

@@ -9,7 +9,7 @@ pub(super) async fn list(snapshots: &Snapshots) -> Result<Vec<Snapshot>, Problem
     let mut found = Vec::new();
     for name in snapshots.list().await.map_err(|error| failed(&error))?.into_iter().rev() {
         match snapshots.inspect(name).await {
-            Ok(manifest) => found.push(shown(&manifest, 0, 0)),
+            Ok(manifest) => found.push(shown(&manifest, None, 0)),
             // It was deleted meanwhile.
             Err(SnapshotError::Unknown { .. }) => {}
             Err(SnapshotError::Corrupted { .. } | SnapshotError::Newer { .. }) => {
@@ -34,7 +34,7 @@ pub(super) async fn verify(snapshots: &Snapshots, name: &str) -> Result<Verdict,
         problem: fault.to_string(),
     };
     let faults: Vec<Fault> = faults.iter().map(told).collect();
-    let snapshot = Snapshot { verified: faults.is_empty(), ..shown(&manifest, 0, 0) };
+    let snapshot = Snapshot { verified: faults.is_empty(), ..shown(&manifest, None, 0) };
     Ok(Verdict { snapshot, faults })
 }
 
@@ -43,7 +43,7 @@ fn unreadable(name: u64) -> Snapshot {
     Snapshot {
         name: name.to_string(),
         created_ms: 0,
-        took_ms: 0,
+        took_ms: None,
         bytes: 0,
         new_bytes: 0,
         ranges: 0,
@@ -52,7 +52,11 @@ fn unreadable(name: u64) -> Snapshot {
     }
 }
 
-pub(in crate::assembly) fn shown(manifest: &Manifest, took_ms: u64, new_bytes: u64) -> Snapshot {
+pub(in crate::assembly) fn shown(
+    manifest: &Manifest,
+    took_ms: Option<u64>,
+    new_bytes: u64,
+) -> Snapshot {
     Snapshot {
         name: manifest.name.to_string(),
         created_ms: manifest.created_ms,

@@ -62,7 +62,7 @@ pub(super) async fn snapshot(
     let created = phases.measure(Phase::Manifest, snapshots.create(&manifest)).await;
     created.map_err(|error| saved::failed(&error))?;
     let took_ms = clock().saturating_sub(began_ms);
-    Ok(Taken { snapshot: saved::shown(&manifest, took_ms, new_bytes), held_ms })
+    Ok(Taken { snapshot: saved::shown(&manifest, Some(took_ms), new_bytes), held_ms })
 }
 
 /// A snapshot without one of the ranges would not do.
