@@ -45,6 +45,9 @@ use boxes::{Boxes, Held, Kept};
 use figures::Figures;
 use output::Output;
 
+/// Records whose mailboxes are looked for at once, before the first of them is applied.
+const AHEAD: usize = 16;
+
 /// How long what is kept. All times are of the record clock but for `young_ms`.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -176,8 +179,14 @@ impl Range {
     pub fn apply(&mut self, batch: &Batch, store: &dyn Store) -> Result<(), ApplyError> {
         let from = self.positions.accept(batch).map_err(ApplyError::Refused)?;
         self.pending.is_touched = true;
-        let mut reader = Reader::new(&batch.records);
-        while !reader.is_empty() {
+        let (mut reader, mut ahead) = (Reader::new(&batch.records), Reader::new(&batch.records));
+        for number in 0.. {
+            if reader.is_empty() {
+                break;
+            }
+            if number % AHEAD == 0 {
+                self.boxes.look_ahead(&mut ahead, AHEAD);
+            }
             let (key, envelope) = take_record(&mut reader).map_err(|_| ApplyError::Malformed)?;
             if envelope.offset < from {
                 continue;

@@ -5,6 +5,7 @@ mod bounds;
 mod tests;
 pub(crate) mod varint;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use self::bounds::{BUCKETS, index_of, value_of};
@@ -21,11 +22,21 @@ pub(crate) const MAX_COUNT: u64 = (1 << COUNT_BITS) - 1;
 /// Its state is counts of buckets with fixed integer bounds, so the sum of sketches is the sketch of all
 /// values, bit for bit, in whatever order they are added and merged and on whatever machine (I8). There are
 /// 2,048 buckets from 0 to the greatest `u64`, so it is bounded without ever collapsing any (I13).
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+///
+/// The newest values are only noted beside the buckets and counted a few at a time: with thousands of cells
+/// nearly every look into the buckets of one would have to wait for memory.
+#[derive(Clone, Debug, Default)]
 pub struct Sketch {
     /// Buckets that have a count, each packed as `index << 53 | count`, ascending.
     buckets: Vec<u64>,
+    /// The buckets of values that are not counted in `buckets` yet.
+    noted: [u16; NOTED],
+    /// How many of `noted` there are.
+    noted_len: u8,
 }
+
+/// Values that are noted before they are counted: what fits into half a cache line.
+const NOTED: usize = 15;
 
 /// Bytes that are not what they should be. Nothing of them is used (I11).
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -61,7 +72,31 @@ impl fmt::Display for Quantile {
 impl Sketch {
     /// Counts `value` once.
     pub fn add(&mut self, value: u64) {
-        let index = index_of(value);
+        if usize::from(self.noted_len) == NOTED {
+            self.settle();
+        }
+        let index = u16::try_from(index_of(value)).expect("there are 2,048 buckets");
+        self.noted[usize::from(self.noted_len)] = index;
+        self.noted_len += 1;
+    }
+
+    /// Counts what is only noted. Changes nothing that can be seen.
+    pub fn settle(&mut self) {
+        for at in 0..usize::from(std::mem::take(&mut self.noted_len)) {
+            self.count_one(usize::from(self.noted[at]));
+        }
+    }
+
+    fn settled(&self) -> Cow<'_, [u64]> {
+        if self.noted_len == 0 {
+            return Cow::Borrowed(&self.buckets);
+        }
+        let mut settled = self.clone();
+        settled.settle();
+        Cow::Owned(settled.buckets)
+    }
+
+    fn count_one(&mut self, index: usize) {
         let place = self.buckets.partition_point(|&bucket| index_in(bucket) < index);
         match self.buckets.get_mut(place) {
             Some(bucket) if index_in(*bucket) == index => *bucket = grown(*bucket, 1),
@@ -71,8 +106,10 @@ impl Sketch {
 
     /// Counts everything that `other` has counted.
     pub fn merge(&mut self, other: &Self) {
-        let mut merged = Vec::with_capacity(self.buckets.len().max(other.buckets.len()));
-        let mut theirs = other.buckets.iter().copied().peekable();
+        self.settle();
+        let other = other.settled();
+        let mut merged = Vec::with_capacity(self.buckets.len().max(other.len()));
+        let mut theirs = other.iter().copied().peekable();
         for &ours in &self.buckets {
             while let Some(less) = theirs.next_if(|&it| index_in(it) < index_in(ours)) {
                 merged.push(less);
@@ -87,7 +124,8 @@ impl Sketch {
     /// How many values were counted.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.buckets.iter().fold(0, |sum, &bucket| sum.saturating_add(count_in(bucket)))
+        let noted = u64::from(self.noted_len);
+        self.buckets.iter().fold(noted, |sum, &bucket| sum.saturating_add(count_in(bucket)))
     }
 
     /// The value at `quantile`, at most 1 % off; `None` where nothing was counted.
@@ -95,7 +133,7 @@ impl Sketch {
     pub fn quantile(&self, quantile: Quantile) -> Option<u64> {
         let rank = quantile.rank(self.count());
         let mut below = 0_u64;
-        for &bucket in &self.buckets {
+        for &bucket in &*self.settled() {
             below = below.saturating_add(count_in(bucket));
             if rank < below {
                 return Some(value_of(index_in(bucket)));
@@ -112,9 +150,10 @@ impl Sketch {
 
     /// Appends its bytes: how many buckets, then of each the distance from the one before and the count.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        varint::put(out, self.buckets.len() as u64);
+        let buckets = self.settled();
+        varint::put(out, buckets.len() as u64);
         let mut next = 0;
-        for &bucket in &self.buckets {
+        for &bucket in &*buckets {
             let index = index_in(bucket);
             varint::put(out, (index - next) as u64);
             varint::put(out, count_in(bucket));
@@ -139,9 +178,17 @@ impl Sketch {
             buckets.push(packed(index, count));
             next = index + 1;
         }
-        Ok(Self { buckets })
+        Ok(Self { buckets, ..Self::default() })
     }
 }
+
+impl PartialEq for Sketch {
+    fn eq(&self, other: &Self) -> bool {
+        self.settled() == other.settled()
+    }
+}
+
+impl Eq for Sketch {}
 
 const fn packed(index: usize, count: u64) -> u64 {
     (index as u64) << COUNT_BITS | count

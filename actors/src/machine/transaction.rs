@@ -167,28 +167,30 @@ impl Joined<'_> {
         let mut json = Vec::with_capacity(1_024);
         json.extend_from_slice(b"{\"transactionId\":");
         put_string(&mut json, self.bodies.id());
-        put_number(&mut json, "start", self.start().0);
-        put_number(&mut json, "end", self.end().0);
-        put_number(&mut json, "durationMs", self.end().0 - self.start().0);
+        put_number(&mut json, b",\"start\":", self.start().0);
+        put_number(&mut json, b",\"end\":", self.end().0);
+        put_number(&mut json, b",\"durationMs\":", self.end().0 - self.start().0);
         for column in &rules.columns {
-            put_name(&mut json, &column.name);
+            json.push(b',');
+            put_string(&mut json, column.name.as_bytes());
+            json.push(b':');
             json.extend_from_slice(column.value(&self.bodies).unwrap_or(b"null"));
         }
-        put_name(&mut json, "complete");
+        json.extend_from_slice(b",\"complete\":");
         json.extend_from_slice(if self.legs.is_complete() { b"true" } else { b"false" });
-        put_name(&mut json, "missing");
-        json.push(b'[');
+        json.extend_from_slice(b",\"missing\":[");
         for (i, leg) in self.legs.missing().enumerate() {
             json.extend_from_slice(if i == 0 { b"\"" } else { b",\"" });
             json.extend_from_slice(leg.name().as_bytes());
             json.push(b'"');
         }
         json.push(b']');
-        put_number(&mut json, "version", i64::from(version.0));
-        put_name(&mut json, "state");
-        put_string(&mut json, state.name().as_bytes());
+        put_number(&mut json, b",\"version\":", i64::from(version.0));
+        json.extend_from_slice(b",\"state\":\"");
+        json.extend_from_slice(state.name().as_bytes());
+        json.push(b'"');
         if state == State::Corrected {
-            put_number(&mut json, "supersedes", i64::from(version.0) - 1);
+            put_number(&mut json, b",\"supersedes\":", i64::from(version.0) - 1);
         }
         self.put_sources(&mut json, rules);
         json.push(b'}');
@@ -196,8 +198,7 @@ impl Joined<'_> {
     }
 
     fn put_sources(&self, json: &mut Vec<u8>, rules: &Rules) {
-        put_name(json, "sources");
-        json.push(b'{');
+        json.extend_from_slice(b",\"sources\":{");
         let legs = Leg::ALL.into_iter().zip(&self.envelopes);
         for (i, (leg, envelope)) in legs.filter_map(|(leg, it)| Some((leg, (*it)?))).enumerate() {
             if i > 0 {
@@ -224,15 +225,9 @@ pub fn put_source(out: &mut Vec<u8>, rules: &Rules, envelope: &Envelope<'_>) {
     out.extend_from_slice(itoa::Buffer::new().format(envelope.offset.0).as_bytes());
 }
 
-/// Appends `,"name":`.
-fn put_name(json: &mut Vec<u8>, name: &str) {
-    json.push(b',');
-    put_string(json, name.as_bytes());
-    json.push(b':');
-}
-
-fn put_number(json: &mut Vec<u8>, name: &str, value: i64) {
-    put_name(json, name);
+/// Appends a number behind its name, which comes as it stands in JSON: `,"name":`.
+fn put_number(json: &mut Vec<u8>, name: &[u8], value: i64) {
+    json.extend_from_slice(name);
     json.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 

@@ -122,6 +122,7 @@ impl Partials {
             // A cell that was forgotten meanwhile has no row any more.
             let Some(cell) = self.cells.get_mut(&key) else { continue };
             cell.is_changed = false;
+            cell.partial.settle();
             rows.push(row(&key, cell));
         }
         rows.sort_unstable();

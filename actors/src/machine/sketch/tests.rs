@@ -93,13 +93,13 @@ fn a_sketch_of_everything_keeps_its_bounds() {
         sketch.add(u64::MAX - value);
         value += 1 + value / 200;
     }
-    assert_eq!(sketch.buckets.len(), BUCKETS);
+    assert_eq!(sketch.settled().len(), BUCKETS);
     assert_eq!(decoded(&encoded(&sketch)), Ok(sketch));
 }
 
 #[test]
 fn a_count_stops_at_its_limit_and_leaves_the_bucket_alone() {
-    let mut sketch = Sketch { buckets: vec![packed(7, MAX_COUNT - 1)] };
+    let mut sketch = Sketch { buckets: vec![packed(7, MAX_COUNT - 1)], ..Sketch::default() };
     for _ in 0..3 {
         sketch.add(7);
     }
