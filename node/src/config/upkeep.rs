@@ -70,7 +70,7 @@ impl Log {
     pub(super) fn read(root: &Section<'_>) -> Self {
         let section = root.section("log");
         let format = section.read("format", "text", format);
-        let filter = section.read("filter", "info,ractor=warn", filter);
+        let filter = section.read("filter", "info,ractor=warn,object_store=warn", filter);
         section.finish();
         Self { format, filter }
     }

@@ -68,7 +68,7 @@ fn keys_come_from_files_or_from_the_environment_and_never_from_both() {
 
     wrong(
         &s3(&format!("accessKeyFile: {access}")),
-        &["TL-0204 the file needs the key \"secretKeyFile\""],
+        &["TL-0204 s3 needs the key \"secretKeyFile\""],
     );
     for (path, why) in [(&empty, "it is empty"), (&two, "it has more than one word")] {
         let text = s3(&format!("accessKeyFile: {access}, secretKeyFile: {path}"));
