@@ -156,7 +156,7 @@ async fn what_is_wrong_with_a_bucket_is_told_at_the_start_with_the_way_out() {
     let other = Bucket { name: "elsewhere".to_owned(), ..right.clone() };
     refuses(&other, 3, &["TL-0305", "s3://elsewhere/prod", "NoSuchBucket", "storage.objects"])
         .await;
-    let mut stranger = right.clone();
+    let mut stranger = right;
     "nobody-knows-this".clone_into(&mut stranger.keys.secret);
     refuses(&stranger, 7, &["TL-0702", "SignatureDoesNotMatch", "secretKeyFile"]).await;
     "nobody".clone_into(&mut stranger.keys.access);

@@ -66,7 +66,7 @@ async fn create(
     content: &'static str,
 ) -> Result<bool, Unfit> {
     let mut said = None;
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
         let payload = PutPayload::from_static(content.as_bytes());
         match objects.put_opts(probe, payload, PutMode::Create.into()).await {
             Ok(_) => return Ok(true),
@@ -75,27 +75,38 @@ async fn create(
             }
             // S3 called a race "exists" that nobody has won yet, or somebody else's trouble came between.
             Err(error @ Error::AlreadyExists { .. }) => said = Some(of(&error)),
-            Err(error) => match of(&error) {
-                failed @ Unfit::Failed(_) => said = Some(failed),
-                other => return Err(other),
-            },
+            Err(error) => said = Some(passing(of(&error), attempt)?),
         }
     }
     Err(said.unwrap_or(Unfit::NotCreateOnly))
+}
+
+/// What may have passed when it is tried again; an error where it will not have. One connection may break, but
+/// who is away is told of soon.
+fn passing(unfit: Unfit, attempt: u32) -> Result<Unfit, Unfit> {
+    match &unfit {
+        Unfit::Failed(_) => Ok(unfit),
+        Unfit::Unreachable(_) if attempt == 0 => Ok(unfit),
+        Unfit::Unreachable(_) | Unfit::NoBucket(_) | Unfit::Refused(_) | Unfit::NotCreateOnly => {
+            Err(unfit)
+        }
+    }
 }
 
 /// What `error` says of a store.
 #[must_use]
 pub fn of(error: &Error) -> Unfit {
     let said = said(error);
-    match error {
-        Error::NotFound { .. } => Unfit::NoBucket(said),
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Unfit::Refused(said),
-        Error::NotImplemented { .. } => Unfit::NotCreateOnly,
-        _ if is_unimplemented(&said) => Unfit::NotCreateOnly,
-        _ if is_unreachable(error) => Unfit::Unreachable(said),
-        _ => Unfit::Failed(said),
+    if matches!(error, Error::NotFound { .. }) {
+        return Unfit::NoBucket(said);
     }
+    if matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. }) {
+        return Unfit::Refused(said);
+    }
+    if matches!(error, Error::NotImplemented { .. }) || is_unimplemented(&said) {
+        return Unfit::NotCreateOnly;
+    }
+    if is_unreachable(error) { Unfit::Unreachable(said) } else { Unfit::Failed(said) }
 }
 
 /// Some servers answer so to a condition that they don't know.
@@ -104,11 +115,10 @@ fn is_unimplemented(said: &str) -> bool {
 }
 
 fn is_unreachable(error: &(dyn StdError + 'static)) -> bool {
-    let is_ours = error.downcast_ref::<HttpError>().is_some_and(|it| match it.kind() {
-        HttpErrorKind::Connect | HttpErrorKind::Timeout => true,
-        HttpErrorKind::Request | HttpErrorKind::Interrupted => true,
-        HttpErrorKind::Decode | HttpErrorKind::Unknown | _ => false,
-    });
+    use HttpErrorKind::{Connect, Interrupted, Request, Timeout};
+    let is_ours = error
+        .downcast_ref::<HttpError>()
+        .is_some_and(|it| matches!(it.kind(), Connect | Timeout | Request | Interrupted));
     is_ours || error.source().is_some_and(is_unreachable)
 }
 

@@ -63,14 +63,14 @@ impl Objects {
                 Self::Bucket(bucket(s3, environment, name, prefix))
             }
             Some(Place::Folder(folder)) => {
-                refuse(storage, s3);
+                refuse(storage, s3.is_some());
                 Self::Folder(folder)
             }
             None => {
                 let objects = dir.join("objects");
                 if !storage.has("objects") {
                     storage.setting("objects", Value::Plain(objects.display().to_string()));
-                    refuse(storage, s3);
+                    refuse(storage, s3.is_some());
                 }
                 Self::Folder(objects)
             }
@@ -105,8 +105,8 @@ fn place(text: &str) -> Result<Place, String> {
 }
 
 /// How a bucket is reached makes no sense where there is none.
-fn refuse(storage: &Section<'_>, s3: Option<Section<'_>>) {
-    if s3.is_some() {
+fn refuse(storage: &Section<'_>, is_described: bool) {
+    if is_described {
         let message = "\"s3\" is only for objects that are kept in a bucket";
         let finding = Finding::new(Code::Conflict, message);
         let help = "remove it, or say objects: s3://bucket/prefix";
