@@ -98,7 +98,8 @@ fn place(text: &str) -> Result<Place, String> {
     }
     let is_part = |part: &str| !part.is_empty() && part != "." && part != "..";
     let plain = |it: char| it.is_ascii_alphanumeric() || "-_./".contains(it);
-    if !prefix.is_empty() && !(prefix.split('/').all(is_part) && prefix.chars().all(plain)) {
+    let is_prefix = prefix.split('/').all(is_part) && prefix.chars().all(plain);
+    if !prefix.is_empty() && !is_prefix {
         return Err("a prefix is of a-z, A-Z, 0-9, -, _ and ., in parts between /".to_owned());
     }
     Ok(Place::Bucket { name: name.to_owned(), prefix: prefix.to_owned() })
