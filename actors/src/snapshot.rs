@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 
@@ -22,10 +23,14 @@ mod manifest;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod upload;
 
 pub use error::SnapshotError;
 pub use files::{Fault, Wrong};
 pub use manifest::{Difference, FORMAT, FileEntry, Manifest, RangeEntry};
+
+/// How often a manifest is tried whose fate is unclear. The store's own client retries and waits below this.
+const ATTEMPTS: u32 = 3;
 
 /// The snapshots of one object store.
 #[derive(Clone, Debug)]
@@ -43,7 +48,8 @@ impl Snapshots {
 
     /// Creates the snapshot `manifest.name`, all of whose files have been uploaded.
     ///
-    /// Where the answer is unclear the snapshot may exist: [`Self::inspect`] it.
+    /// Where the answer is unclear what stands there is read back. Where that fails too the snapshot may exist:
+    /// [`Self::inspect`] it.
     ///
     /// # Errors
     ///
@@ -54,19 +60,34 @@ impl Snapshots {
         let bytes = manifest.encode()?;
         self.check_complete(manifest).await?;
         let object = manifest_object(name);
-        match self.objects.put_opts(&object, bytes.into(), PutMode::Create.into()).await {
-            Ok(_) => {}
-            Err(object_store::Error::AlreadyExists { .. }) => {
-                return Err(SnapshotError::Taken { name });
-            }
-            Err(error) => return Err(failed("create", &object, error)),
-        }
+        self.settle(name, &object, &bytes.into()).await?;
         // A sweep that listed before us may have taken a file that an earlier attempt had left.
         let complete = self.check_complete(manifest).await;
         if matches!(complete, Err(SnapshotError::Incomplete { .. })) {
             self.remove(&object).await?;
         }
         complete
+    }
+
+    /// Creates the manifest, although answers get lost: what stands there is read back, never guessed.
+    async fn settle(&self, name: u64, object: &Path, bytes: &Bytes) -> Result<(), SnapshotError> {
+        let mut said = None;
+        for _ in 0..ATTEMPTS {
+            let payload = bytes.clone().into();
+            match self.objects.put_opts(object, payload, PutMode::Create.into()).await {
+                Ok(_) => return Ok(()),
+                // Also where our own earlier attempt is what exists.
+                Err(error) => said = Some(error),
+            }
+            let read = async { self.objects.get(object).await?.bytes().await };
+            match read.await {
+                Ok(standing) if standing == *bytes => return Ok(()),
+                Ok(_) => return Err(SnapshotError::Taken { name }),
+                // Nothing arrived; or S3 called a race "exists" that nobody has won yet; or it is unclear again.
+                Err(_) => {}
+            }
+        }
+        Err(said.map_or(SnapshotError::Taken { name }, |error| failed("create", object, error)))
     }
 
     /// The names of all snapshots, ascending.

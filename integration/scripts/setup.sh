@@ -63,4 +63,4 @@ if [ "$what" = test ]; then
 fi
 install_missing
 check_rust
-[ "$what" != test ] || "$here/kafka.sh" install
+[ "$what" != test ] || { "$here/kafka.sh" install && "$here/minio.sh" install; }

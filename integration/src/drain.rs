@@ -1,9 +1,13 @@
 //! A workload through the real program: topics are filled, the node runs until all is through, every result is checked.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use actors::journal::Objects;
+use actors::journal::local::open_objects;
+use actors::journal::remote::{Bucket, open_bucket};
 use anyhow::{Context as _, anyhow, ensure};
 use node::workload::expected::Expected;
 use node::workload::generate::{GenerateArgs, Layout, Pace, generate};
@@ -16,6 +20,8 @@ use tokio::time::sleep;
 use crate::ports;
 use crate::process::{Node, Process};
 use crate::standing::Standing;
+
+mod file;
 
 const POLL: Duration = Duration::from_millis(50);
 /// Between two looks while something is waited for that must be met in the middle.
@@ -76,6 +82,8 @@ pub struct Drain {
     ports: (u16, u16),
     memory: String,
     snapshots_ms: Option<u64>,
+    /// `None`: a folder.
+    bucket: Option<Bucket>,
     folder: TempDir,
 }
 
@@ -108,8 +116,18 @@ impl Drain {
         let expected = Expected::read(&file)?;
         let ports = (ports::free()?, ports::free()?);
         let (bootstrap, name) = (bootstrap.to_owned(), name.to_owned());
-        let (memory, snapshots_ms) = (MEMORY.to_owned(), None);
-        Ok(Self { bootstrap, name, delivery, expected, ports, memory, snapshots_ms, folder })
+        let (memory, snapshots_ms, bucket) = (MEMORY.to_owned(), None, None);
+        Ok(Self {
+            bootstrap,
+            name,
+            delivery,
+            expected,
+            ports,
+            memory,
+            snapshots_ms,
+            bucket,
+            folder,
+        })
     }
 
     /// The same, where the node may take so much memory, as a cluster file says it.
@@ -124,6 +142,19 @@ impl Drain {
     #[must_use]
     pub fn with_snapshots(self, every_ms: u64) -> Self {
         Self { snapshots_ms: Some(every_ms), ..self }
+    }
+
+    /// The same with all objects in a bucket; its keys go into files.
+    ///
+    /// # Errors
+    ///
+    /// Where the keys cannot be written.
+    pub fn in_bucket(mut self, bucket: Bucket) -> anyhow::Result<Self> {
+        for (name, key) in [("access", &bucket.keys.access), ("secret", &bucket.keys.secret)] {
+            fs::write(self.folder.path().join(name), key).context("write a key")?;
+        }
+        self.bucket = Some(bucket);
+        Ok(self)
     }
 
     /// What must come of it.
@@ -150,44 +181,26 @@ impl Drain {
         self.folder.path().join("data/state")
     }
 
-    /// The object store: journals, control log, snapshots.
+    /// The folder of the object store, where that is none in a bucket.
     #[must_use]
     pub fn objects(&self) -> PathBuf {
         self.folder.path().join("data/objects")
     }
 
-    /// The cluster file, where partitions are kept within `alignment_s` of each other in record time.
+    /// The object store: journals, control log, snapshots.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be opened.
+    pub fn store(&self) -> anyhow::Result<Objects> {
+        let folder = || open_objects(&self.objects());
+        self.bucket.as_ref().map_or_else(folder, open_bucket).context("open the objects")
+    }
+
+    /// Everything that a crash can take from this machine: all but what is in the bucket.
     #[must_use]
-    pub fn cluster_file(&self, alignment_s: u64) -> String {
-        let Self { bootstrap, name, ports: (public, metrics), memory, .. } = self;
-        let Params { lateness_s, skew_s, .. } = self.expected.parameters;
-        let data = self.folder.path().join("data");
-        let data = data.display();
-        let exactly_once = self.delivery == Delivery::ExactlyOnce;
-        let (mut keep, mut snapshots) = ("", String::new());
-        if let Some(every_ms) = self.snapshots_ms {
-            keep = ", keepResults: { for: 0s }";
-            snapshots = format!("snapshots: {{ every: {every_ms}ms, keep: 2 }}\n");
-        }
-        format!(
-            "apiVersion: throughline.dev/v1
-kind: Cluster
-metadata: {{ name: {name} }}
-listen:
-  public: {{ addr: \"127.0.0.1:{public}\" }}
-  metrics: {{ addr: \"127.0.0.1:{metrics}\" }}
-storage: {{ dir: \"{data}\", ranges: 8, memory: {memory} }}
-sources:
-  kafka: {{ brokers: [\"{bootstrap}\"] }}
-  legs:
-    trace: {{ topic: {name}.trace, id: \"/transactionId\", time: \"/eventTime\" }}
-    request: {{ topic: {name}.request, id: \"/transactionId\", time: \"/eventTime\" }}
-    response: {{ topic: {name}.response, id: \"/transactionId\", time: \"/eventTime\" }}
-join: {{ lateness: {lateness_s}s, skew: {skew_s}s, alignment: {alignment_s}s{keep} }}
-{snapshots}sinks:
-  kafka: {{ prefix: {name}.out, exactlyOnce: {exactly_once} }}
-"
-        )
+    pub fn local(&self) -> PathBuf {
+        if self.bucket.is_some() { self.folder.path().join("data") } else { self.state() }
     }
 
     /// Starts the node, for the first time or again, without waiting for it.

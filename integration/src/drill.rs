@@ -68,7 +68,16 @@ impl Drill {
     ///
     /// Where the node does not come back, or does not finish. What is wrong with results is in the outcome.
     pub async fn run(self, bootstrap: &str, name: &str) -> anyhow::Result<Outcome> {
-        let drain = Drain::prepare(bootstrap, name, self.params, self.delivery).await?;
+        self.run_on(Drain::prepare(bootstrap, name, self.params, self.delivery).await?).await
+    }
+
+    /// The same with topics that are filled already, for example with objects in a bucket: then everything
+    /// local is removed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub async fn run_on(self, drain: Drain) -> anyhow::Result<Outcome> {
         let drain = drain.with_snapshots(SNAPSHOT_MS);
         let records = drain.expected().record_count();
         let mut random = SmallRng::seed_from_u64(self.seed);
@@ -77,7 +86,7 @@ impl Drill {
             let kill = self.kill(&drain, turn, &mut random);
             kills.push(kill.await.with_context(|| format!("kill number {}", turn + 1))?);
             if turn % 2 == 1 {
-                std::fs::remove_dir_all(drain.state()).context("remove the local state")?;
+                std::fs::remove_dir_all(drain.local()).context("remove the local state")?;
             }
         }
         let mut node = drain.start()?;
@@ -85,7 +94,7 @@ impl Drill {
         let restored = node.process().log().matches("range restored from a snapshot").count();
         drain.stop(node).await?;
         let report = drain.verify().await?;
-        let journal = Journal::read(&drain.objects())?;
+        let journal = Journal::read(&*drain.store()?).await?;
         let delivery = self.delivery;
         Ok(Outcome { delivery, kills, records, standing, journal, restored, report })
     }

@@ -1,9 +1,11 @@
 //! What a node's journals have and have had, as their objects' names tell.
 
-use std::fs;
-use std::path::Path;
+use std::collections::BTreeMap;
 
 use anyhow::Context as _;
+use futures::TryStreamExt as _;
+use object_store::ObjectStore;
+use object_store::path::Path;
 
 /// The journals of one node.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -19,17 +21,18 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be read.
-    pub fn read(objects: &Path) -> anyhow::Result<Self> {
-        let mut journal = Self::default();
-        for node in folders(&objects.join("journal"))? {
-            for life in folders(&node)? {
-                let names = names(&life)?;
-                let slots: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
-                journal.written += slots.iter().max().copied().unwrap_or(0);
-                journal.left += slots.len() as u64;
-            }
+    /// Where it cannot be listed.
+    pub async fn read(objects: &dyn ObjectStore) -> anyhow::Result<Self> {
+        let listed = objects.list(Some(&Path::from("journal"))).try_collect::<Vec<_>>().await;
+        let (mut journal, mut highest) = (Self::default(), BTreeMap::new());
+        for object in listed.context("list the journals")? {
+            let (life, slot) = object.location.as_ref().rsplit_once('/').unwrap_or_default();
+            let Ok(slot) = slot.parse::<u64>() else { continue };
+            let highest = highest.entry(life.to_owned()).or_insert(0);
+            *highest = slot.max(*highest);
+            journal.left += 1;
         }
+        journal.written = highest.into_values().sum();
         Ok(journal)
     }
 
@@ -40,28 +43,21 @@ impl Journal {
     }
 }
 
-fn names(folder: &Path) -> anyhow::Result<Vec<String>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))?;
-    entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
-}
-
-fn folders(folder: &Path) -> anyhow::Result<Vec<std::path::PathBuf>> {
-    Ok(names(folder)?.into_iter().map(|name| folder.join(name)).collect())
-}
-
 #[cfg(test)]
 mod tests {
+    use object_store::memory::InMemory;
+    use object_store::{ObjectStoreExt as _, PutPayload};
+
     use super::*;
 
-    #[test]
-    fn what_has_gone_is_told_by_the_highest_number() {
-        let objects = tempfile::tempdir().unwrap();
-        for slot in ["1/5", "1/7", "2/1", "2/2"] {
-            let file = objects.path().join("journal/node-1").join(slot);
-            fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(file, "").unwrap();
+    #[tokio::test]
+    async fn what_has_gone_is_told_by_the_highest_number() {
+        let objects = InMemory::new();
+        for slot in ["1/5", "1/7", "2/1", "2/2", "2/boundary"] {
+            let name = Path::from(format!("journal/node-1/{slot}"));
+            objects.put(&name, PutPayload::new()).await.unwrap();
         }
-        let journal = Journal::read(objects.path()).unwrap();
+        let journal = Journal::read(&objects).await.unwrap();
         assert_eq!((journal.written, journal.left, journal.trimmed()), (9, 4, 5));
     }
 }

@@ -1,10 +1,12 @@
-//! What tests stand on: a real Kafka broker, the real program as a process, drills, and the rules that no compiler checks.
+//! What tests stand on: a real Kafka broker and object store, the real program as a process, drills, and the rules that no compiler checks.
 
 pub mod broker;
 pub mod drain;
 pub mod drill;
+pub mod faults;
 pub mod journal;
 pub mod measure;
+pub mod minio;
 pub mod ports;
 pub mod process;
 pub mod sim;

@@ -105,7 +105,7 @@ async fn state_that_is_lost_again_and_again_comes_back_although_the_journals_are
     let log = finishes_right(&drain).await;
     assert_eq!(log.matches(RESTORED).count(), 4 * 8);
     let held = log.matches("no snapshot could be taken").count();
-    let journal = Journal::read(&drain.objects()).unwrap();
+    let journal = Journal::read(&*drain.store().unwrap()).await.unwrap();
     println!("{journal:?}, {held} snapshots failed, {} are kept", snapshots(&drain).len());
     assert!(journal.trimmed() > journal.written / 2, "{journal:?}");
     assert!(snapshots(&drain).len() <= 3, "two, and perhaps one that was taken when it stopped");

@@ -6,6 +6,7 @@ mod durable;
 mod explain;
 mod inlet;
 mod memory;
+mod objects;
 mod outlet;
 mod restore;
 mod start;

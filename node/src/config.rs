@@ -8,6 +8,7 @@ mod field;
 mod join;
 mod kafka;
 mod listen;
+mod objects;
 mod report;
 mod rules;
 mod scenario;
@@ -34,6 +35,7 @@ pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use join::{Join, Keep};
 pub use kafka::Properties;
 pub use listen::Listen;
+pub use objects::Objects;
 pub use report::{Setting, Value};
 pub use scenario::{Checked, check as check_scenario};
 pub use sinks::{KafkaSink, Sink};
@@ -147,7 +149,7 @@ impl Config {
             listen,
             sources,
             join,
-            commit: Commit::read(&root),
+            commit: Commit::read(&root, storage.objects.is_remote()),
             sink,
             snapshots: Snapshots::read(&root),
             log: Log::read(&root),

@@ -101,6 +101,8 @@ register! {
     SnapshotNotFound = 303, "SNAPSHOT_NOT_FOUND", NotFound;
     /// No file there.
     FileNotFound = 304, "FILE_NOT_FOUND", NotFound;
+    /// The bucket that the cluster file names is not there.
+    BucketNotFound = 305, "BUCKET_NOT_FOUND", NotFound;
     /// No node answers at the endpoint.
     Unreachable = 401, "UNREACHABLE", Unavailable;
     /// The answer took too long.
@@ -111,6 +113,8 @@ register! {
     CatchingUp = 404, "CATCHING_UP", Unavailable;
     /// The caller asks for more than one answer can hold.
     TooWide = 405, "QUERY_TOO_WIDE", ResourceExhausted;
+    /// The object store does not answer.
+    StoreUnreachable = 406, "OBJECT_STORE_UNREACHABLE", Unavailable;
     /// The cluster answers and is not well.
     Unhealthy = 501, "UNHEALTHY", FailedPrecondition;
     /// Something like it is already under way.
@@ -123,6 +127,8 @@ register! {
     AddressTaken = 604, "ADDRESS_TAKEN", FailedPrecondition;
     /// The caller's role may not do that.
     NotAllowed = 701, "ROLE_NEEDED", PermissionDenied;
+    /// The object store does not let the node in.
+    StoreRefuses = 702, "OBJECT_STORE_REFUSES", PermissionDenied;
     /// An argument's content is impossible.
     BadArgument = 801, "ARGUMENT_INVALID", InvalidArgument;
     /// A filter that cannot be read.
@@ -133,6 +139,8 @@ register! {
     BadConfig = 804, "CONFIG_INVALID", InvalidArgument;
     /// An address that may not be listened on.
     NotLoopback = 805, "NOT_LOOPBACK", InvalidArgument;
+    /// An object store that does not keep what logs need.
+    StoreUnfit = 806, "OBJECT_STORE_UNFIT", FailedPrecondition;
     /// Records are lost, counted twice, or wrong.
     CheckFailed = 901, "CHECK_FAILED", DataLoss;
 }

@@ -1,17 +1,16 @@
-//! A snapshot's files: up, checked, and down again.
+//! A snapshot's files: checked, and down again.
 
 use std::fmt;
 use std::path::{Path as Folder, PathBuf};
 
 use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutMode};
-use proto::types::{Incarnation, RangeId};
+use proto::types::RangeId;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
-use super::known::{Mark, Seen};
-use super::manifest::{hex, sha256};
+use super::manifest::hex;
 use super::{FileEntry, Manifest, SnapshotError, Snapshots, failed};
 
 /// Where files lie.
@@ -61,58 +60,6 @@ impl fmt::Display for Fault {
 }
 
 impl Snapshots {
-    /// Uploads every file of a checkpoint's folder, but for those that are there already; one file at a
-    /// time is in memory, and one that an earlier call has met in the same folder is not read again. What is uploaded is not yet part of any snapshot.
-    ///
-    /// # Errors
-    ///
-    /// What the files or the store said. What was uploaded so far stays, and need not be uploaded again.
-    pub async fn upload(
-        &self,
-        checkpoint: &Folder,
-        incarnation: Incarnation,
-    ) -> Result<Vec<FileEntry>, SnapshotError> {
-        let mut files = Vec::new();
-        let mut seen = Seen::default();
-        for path in folder_files(checkpoint)? {
-            let mark = Mark::of(&path).map_err(on("look up file", &path))?;
-            let known = mark.as_ref().and_then(|mark| self.known.get(checkpoint, mark));
-            let file = match known {
-                Some(file) if self.length_fault(&file).await?.is_none() => file,
-                Some(_) | None => self.upload_file(&path, incarnation).await?,
-            };
-            seen.extend(mark.map(|mark| (mark, file.clone())));
-            files.push(file);
-        }
-        self.known.replace(checkpoint, seen);
-        Ok(files)
-    }
-
-    async fn upload_file(
-        &self,
-        path: &Folder,
-        incarnation: Incarnation,
-    ) -> Result<FileEntry, SnapshotError> {
-        let content = tokio::fs::read(path).await.map_err(on("read file", path))?;
-        let hashed = tokio::task::spawn_blocking(move || (sha256(&content), content)).await;
-        let (sha256, content) =
-            hashed.map_err(|error| on("hash file", path)(std::io::Error::other(error)))?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let object = format!("{FILES}/{}-{name}-{sha256}", incarnation.0);
-        let file = FileEntry { name, object, bytes: content.len() as u64, sha256 };
-        let object = Path::from(file.object.as_str());
-        if self.size(&object).await?.is_none() {
-            match self.objects.put_opts(&object, content.into(), PutMode::Create.into()).await {
-                Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => {}
-                Err(error) => return Err(failed("create", &object, error)),
-            }
-        }
-        match self.length_fault(&file).await? {
-            Some(fault) => Err(SnapshotError::Clash { fault }),
-            None => Ok(file),
-        }
-    }
-
     /// Every fault of the snapshot's files: each is read whole.
     ///
     /// # Errors
@@ -226,7 +173,10 @@ impl Snapshots {
         Ok(())
     }
 
-    async fn length_fault(&self, file: &FileEntry) -> Result<Option<Fault>, SnapshotError> {
+    pub(super) async fn length_fault(
+        &self,
+        file: &FileEntry,
+    ) -> Result<Option<Fault>, SnapshotError> {
         let wrong = match self.size(&Path::from(file.object.as_str())).await? {
             None => Wrong::Missing,
             Some(found) if found == file.bytes => return Ok(None),
@@ -245,15 +195,6 @@ fn is_plain(name: &str) -> bool {
     Folder::new(name).file_name().is_some_and(|last| last == name)
 }
 
-fn folder_files(dir: &Folder) -> Result<Vec<PathBuf>, SnapshotError> {
-    let entries = std::fs::read_dir(dir).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let entries = entries.map_err(on("read folder", dir))?;
-    let mut paths: Vec<_> = entries.iter().map(std::fs::DirEntry::path).collect();
-    paths.retain(|path| path.is_file());
-    paths.sort();
-    Ok(paths)
-}
-
 fn partial(to: &Folder) -> PathBuf {
     let mut name = to.as_os_str().to_owned();
     name.push(".partial");
@@ -269,7 +210,10 @@ async fn remove_folder(dir: &Folder) -> Result<(), SnapshotError> {
     }
 }
 
-fn on(doing: &'static str, path: &Folder) -> impl FnOnce(std::io::Error) -> SnapshotError {
+pub(super) fn on(
+    doing: &'static str,
+    path: &Folder,
+) -> impl FnOnce(std::io::Error) -> SnapshotError {
     let path = path.to_owned();
     move |source| SnapshotError::Files { doing, path, source }
 }

@@ -46,6 +46,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   "sinks" (dict "kafka" (dict "exactlyOnce" $config.exactlyOnce))
   "log" (dict "format" "json")
 -}}
+{{- with .Values.objects -}}
+{{- if .url -}}
+{{- $s3 := dict "region" .region -}}
+{{- if .endpoint -}}{{- $_ := set $s3 "endpoint" .endpoint -}}{{- end -}}
+{{- $_ := set $file.storage "objects" .url -}}
+{{- $_ := set $file.storage "s3" $s3 -}}
+{{- end -}}
+{{- end -}}
 {{- if .Values.scenarios -}}
 {{- $_ := set $file "scenarios" (dict "dir" "/etc/throughline-scenarios") -}}
 {{- end -}}

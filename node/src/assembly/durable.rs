@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use actors::engine::{Holding, Life, Past, Stores};
-use actors::journal::local::open_objects;
 use actors::journal::log::{ObjectLog, ObjectLogs};
 use actors::lock::DirLock;
 use actors::snapshot::Snapshots;
@@ -63,8 +62,7 @@ pub(super) async fn open(config: &Config, limits: Limits) -> anyhow::Result<Dura
     let dir = &config.storage.dir;
     std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
     let lock = DirLock::acquire(dir)?;
-    let objects = open_objects(&config.storage.objects)
-        .with_context(|| format!("open {}", config.storage.objects.display()))?;
+    let objects = super::objects::open(&config.storage).await?;
     let logs = ObjectLogs::new(Arc::clone(&objects));
     let control = ControlLog::open(logs.log("control")).await?;
     let journals: Arc<dyn Journals> = Arc::new(NodeJournals(logs.clone()));

@@ -1,15 +1,12 @@
 //! A snapshot is put back by hand, on a node that does not run.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use actors::engine::{Holding, Life, Past, Wanted, put_back};
-use actors::journal::local::open_objects;
 use actors::journal::log::ObjectLogs;
 use actors::lock::DirLock;
 use actors::snapshot::Snapshots;
 use actors::store::rocks::Limits;
-use anyhow::Context as _;
 use coordinator::control_log::ControlLog;
 use coordinator::machine::member::Member;
 use coordinator::machine::table::{Range, Span};
@@ -19,7 +16,7 @@ use proto::types::{RangeId, Slot};
 use super::durable::{LocalStores, journal_prefix};
 use super::telemetry;
 use crate::cli::{RestoreArguments, Restored};
-use crate::config::Config;
+use crate::config::{Config, Objects};
 use crate::problem::{Code, Problem};
 
 /// Replaces the local state by a snapshot's; the journals and the control log stay as they are.
@@ -29,23 +26,22 @@ pub(super) async fn restore(
 ) -> anyhow::Result<Restored> {
     telemetry::begin(&config.log, true)?;
     let name = arguments.name.as_deref().map(number).transpose()?;
-    let objects_dir = &config.storage.objects;
-    if !objects_dir.exists() {
-        return Err(nothing(objects_dir, "it does not exist").into());
+    let place = &config.storage.objects;
+    if matches!(place, Objects::Folder(folder) if !folder.exists()) {
+        return Err(nothing(place, "it does not exist").into());
     }
     let lock = DirLock::acquire(&config.storage.dir)?;
-    let objects =
-        open_objects(objects_dir).with_context(|| format!("open {}", objects_dir.display()))?;
+    let objects = super::objects::open(&config.storage).await?;
     let snapshots = Snapshots::new(Arc::clone(&objects));
     let names = snapshots.list().await?;
     match name {
         Some(name) if !names.contains(&name) => return Err(unknown(&name.to_string()).into()),
-        None if names.is_empty() => return Err(nothing(objects_dir, "it has no snapshot").into()),
+        None if names.is_empty() => return Err(nothing(place, "it has no snapshot").into()),
         Some(_) | None => {}
     }
     let holdings = holdings(&ObjectLogs::new(objects)).await?;
     if holdings.is_empty() {
-        return Err(nothing(objects_dir, "no node has run on it").into());
+        return Err(nothing(place, "no node has run on it").into());
     }
     let stores = LocalStores::new(config.storage.dir.join("state"), Limits::default())?;
     let wanted = Wanted { name, is_rehearsal: arguments.dry_run };
@@ -105,8 +101,8 @@ fn unknown(name: &str) -> Problem {
         .remedy("leave the name out to restore the newest that can be")
 }
 
-fn nothing(objects: &Path, why: &str) -> Problem {
-    let what = format!("there is nothing to restore in {}", objects.display());
+fn nothing(objects: &Objects, why: &str) -> Problem {
+    let what = format!("there is nothing to restore in {objects}");
     Problem::new(Code::SnapshotNotFound, what, why)
         .remedy("see that storage.objects in the cluster file is where the node kept its objects")
 }

@@ -31,7 +31,16 @@ mod tests {
     /// Every setting that the reader knows by its path, with its default.
     fn settings() -> BTreeMap<String, Option<String>> {
         let head = "apiVersion: throughline.dev/v1\nkind: Cluster\nmetadata: { name: x }\n";
+        let key = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(key.path(), "key").unwrap();
+        let key = key.path().display();
+        let bucket = format!(
+            "sources: {{ files: {{ dir: in }} }}\nstorage: {{ objects: \"s3://bank\", s3: {{ region: a, endpoint: \
+             \"https://s3:1\", accessKeyFile: {key}, secretKeyFile: {key} }} }}"
+        );
         let rest = [
+            // Before the others, whose defaults are those of a folder.
+            bucket.as_str(),
             "sources: { kafka: { brokers: [\"k:1\"] } }",
             "sources: { files: { dir: in } }\nsinks: { files: { dir: out } }",
             "sources: { generated: { transactions: 1 } }\nstorage: { objects: there }",

@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
-use super::report::Value;
+use super::objects::Objects;
 use super::rules;
 use super::section::Section;
 
@@ -13,7 +13,7 @@ pub struct Storage {
     /// The node's own directory: its state, which the objects can rebuild.
     pub dir: PathBuf,
     /// The object store: journals, control log and snapshots. What must not be lost.
-    pub objects: PathBuf,
+    pub objects: Objects,
     /// How much memory the process may take.
     pub memory: Memory,
     /// Into how many ranges the keys are divided when the cluster is first started.
@@ -47,12 +47,7 @@ impl Storage {
     pub(super) fn read(root: &Section<'_>) -> Self {
         let section = root.section("storage");
         let dir = PathBuf::from(section.read("dir", "throughline-data", rules::text));
-        let objects = section.find("objects", rules::text).map(PathBuf::from);
-        let objects = objects.unwrap_or_else(|| {
-            let objects = dir.join("objects");
-            section.setting("objects", Value::Plain(objects.display().to_string()));
-            objects
-        });
+        let objects = Objects::read(&section, &dir);
         let memory = section.read("memory", "1GiB", memory);
         let ranges = section.read("ranges", "16", rules::number(ONE, NonZeroU16::MAX));
         section.later("disk", "this version doesn't limit its use of the disk");

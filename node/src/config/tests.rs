@@ -51,7 +51,7 @@ fn everything_has_a_default() {
     assert_eq!(it.listen.public.to_string(), "127.0.0.1:7400");
     assert_eq!(it.listen.metrics.to_string(), "127.0.0.1:7402");
     assert_eq!(it.storage.dir, Path::new("throughline-data"));
-    assert_eq!(it.storage.objects, Path::new("throughline-data/objects"));
+    assert_eq!(it.storage.objects, Objects::Folder("throughline-data/objects".into()));
     assert_eq!((it.storage.memory, it.storage.ranges.get()), (Memory::Bytes(1 << 30), 16));
     let leg = |topic: &str| LegSource {
         topic: topic.to_owned(),

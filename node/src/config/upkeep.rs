@@ -42,10 +42,12 @@ pub enum LogFormat {
 }
 
 impl Commit {
-    pub(super) fn read(root: &Section<'_>) -> Self {
+    pub(super) fn read(root: &Section<'_>, is_remote: bool) -> Self {
         let section = root.section("commit");
         let rule = duration_in(Duration::from_millis(1), Duration::from_secs(10));
-        let interval = section.read("interval", "20ms", rule);
+        // A remote store asks money for each request, and takes longer for one than a disk does.
+        let default = if is_remote { "100ms" } else { "20ms" };
+        let interval = section.read("interval", default, rule);
         section.finish();
         Self { interval }
     }
@@ -68,7 +70,7 @@ impl Log {
     pub(super) fn read(root: &Section<'_>) -> Self {
         let section = root.section("log");
         let format = section.read("format", "text", format);
-        let filter = section.read("filter", "info,ractor=warn", filter);
+        let filter = section.read("filter", "info,ractor=warn,object_store=warn", filter);
         section.finish();
         Self { format, filter }
     }

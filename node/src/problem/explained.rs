@@ -88,6 +88,10 @@ explain! {
         "a file, folder or topic that was named is not there",
         "its name or the folder from which it was named is another one",
         "check the path; a relative one counts from the current folder";
+    BucketNotFound:
+        "the bucket of storage.objects is not there",
+        "its name is another one, or it lies at another endpoint or in another region",
+        "create the bucket, or mend storage.objects and storage.s3 in the cluster file";
     Unreachable:
         "nobody answers there",
         "no node or broker runs at that address, or a firewall is between",
@@ -108,6 +112,10 @@ explain! {
         "the answer would be too large",
         "more was asked for than one answer can hold",
         "ask for a shorter time or a single value, or in pages";
+    StoreUnreachable:
+        "the object store does not answer",
+        "nothing listens at its endpoint, a firewall is between, or its certificate is not trusted",
+        "see that storage.s3.endpoint can be reached from this machine, then start the node again";
     Unhealthy:
         "the node answers and is not well, or had to stop",
         "the reason is in the message: a broker, a disk, a part that failed",
@@ -132,6 +140,10 @@ explain! {
         "the caller may not do that",
         "its role does not include it",
         "ask who grants roles";
+    StoreRefuses:
+        "the object store does not let the node in",
+        "the keys are not known there, are for another region, or may not read, write, list and delete",
+        "mend the keys in storage.s3 or the environment, and what they may do with the bucket";
     BadArgument:
         "an argument's content is impossible",
         "the message says which, and what would do",
@@ -152,6 +164,10 @@ explain! {
         "that address may not be listened on",
         "there is no login and no TLS yet, and the API shows customers' data",
         "listen on 127.0.0.1 and forward the port, for example with ssh -L";
+    StoreUnfit:
+        "journals cannot be kept in that object store",
+        "it creates a name that exists once more, so that two nodes could both believe that they own a slot",
+        "take a store that heeds If-None-Match on PUT, as Amazon S3 and MinIO do, or a folder";
     CheckFailed:
         "a check found records lost, counted twice or wrong",
         "see the report: it names what differs",

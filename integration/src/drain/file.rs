@@ -1,0 +1,57 @@
+//! The cluster file of a drain.
+
+use actors::journal::remote::Bucket;
+use node::workload::params::Params;
+
+use super::{Delivery, Drain};
+
+impl Drain {
+    /// The cluster file, where partitions are kept within `alignment_s` of each other in record time.
+    #[must_use]
+    pub fn cluster_file(&self, alignment_s: u64) -> String {
+        let Self { bootstrap, name, ports: (public, metrics), memory, .. } = self;
+        let Params { lateness_s, skew_s, .. } = self.expected.parameters;
+        let data = self.folder.path().join("data");
+        let (data, objects) = (data.display(), self.storage());
+        let exactly_once = self.delivery == Delivery::ExactlyOnce;
+        let (mut keep, mut snapshots) = ("", String::new());
+        if let Some(every_ms) = self.snapshots_ms {
+            keep = ", keepResults: { for: 0s }";
+            snapshots = format!("snapshots: {{ every: {every_ms}ms, keep: 2 }}\n");
+        }
+        format!(
+            "apiVersion: throughline.dev/v1
+kind: Cluster
+metadata: {{ name: {name} }}
+listen:
+  public: {{ addr: \"127.0.0.1:{public}\" }}
+  metrics: {{ addr: \"127.0.0.1:{metrics}\" }}
+storage: {{ dir: \"{data}\", ranges: 8, memory: {memory}{objects} }}
+sources:
+  kafka: {{ brokers: [\"{bootstrap}\"] }}
+  legs:
+    trace: {{ topic: {name}.trace, id: \"/transactionId\", time: \"/eventTime\" }}
+    request: {{ topic: {name}.request, id: \"/transactionId\", time: \"/eventTime\" }}
+    response: {{ topic: {name}.response, id: \"/transactionId\", time: \"/eventTime\" }}
+join: {{ lateness: {lateness_s}s, skew: {skew_s}s, alignment: {alignment_s}s{keep} }}
+{snapshots}sinks:
+  kafka: {{ prefix: {name}.out, exactlyOnce: {exactly_once} }}
+"
+        )
+    }
+
+    /// What the cluster file says of the bucket.
+    fn storage(&self) -> String {
+        let Some(Bucket { name, prefix, endpoint, region, .. }) = &self.bucket else {
+            return String::new();
+        };
+        let (endpoint, folder) = (endpoint.as_deref().unwrap_or_default(), self.folder.path());
+        let (access, secret) = (folder.join("access"), folder.join("secret"));
+        format!(
+            ", objects: \"s3://{name}/{prefix}\", s3: {{ endpoint: \"{endpoint}\", region: {region}, \
+             accessKeyFile: \"{}\", secretKeyFile: \"{}\" }}",
+            access.display(),
+            secret.display()
+        )
+    }
+}
