@@ -2,6 +2,7 @@
 
 mod aggregators;
 mod change;
+mod copies;
 mod links;
 mod query;
 mod reads;

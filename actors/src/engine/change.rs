@@ -9,7 +9,6 @@ use ractor::rpc::CallResult;
 use ractor::{ActorRef, MessagingErr, RpcReplyPort};
 
 use super::Holding;
-use super::restore::restore;
 use super::start::{Engine, StartError, ended, range};
 use crate::machine::positions::Position;
 use crate::reader::Target;
@@ -46,8 +45,7 @@ impl Engine {
         if self.holdings().iter().any(|it| it.id == holding.id && it.epoch >= holding.epoch) {
             return Ok(());
         }
-        let source = (self.setup.look_back)().await.map_err(super::RestoreError::Source)?;
-        let ready = restore(&self.setup, std::slice::from_ref(&holding), &*source).await?;
+        let ready = self.restored(&holding).await?;
         // Until here other ranges may be restored at the same time.
         let _turn = self.turn.lock().await;
         for ready in ready {

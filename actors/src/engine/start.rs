@@ -10,6 +10,7 @@ use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
 use tokio::sync::watch;
 
 use super::aggregators::Aggregators;
+use super::copies::Copy;
 use super::links::{Links, Shared, Shown};
 use super::reads::Kit;
 use super::restore::{Ready, RestoreError, least, restore};
@@ -35,6 +36,8 @@ pub struct Engine {
     pub(super) feeding: Mutex<Feeding>,
     pub(super) owned: Mutex<Owned>,
     partitions: Vec<SourcePartition>,
+    /// Of ranges that other nodes own.
+    pub(super) copies: Mutex<BTreeMap<RangeId, Arc<Copy>>>,
     /// For each range: it comes and goes one step at a time.
     pub(super) turns: Turns,
     /// Who reads and who is read for changes one at a time, and never for long.
@@ -208,6 +211,7 @@ impl Started {
             feeding: Mutex::new(self.feeding),
             owned: Mutex::new(Owned { holdings: Vec::new(), ranges }),
             partitions,
+            copies: Mutex::default(),
             turns: Turns::default(),
             turn: tokio::sync::Mutex::default(),
             links,

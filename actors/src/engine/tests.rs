@@ -195,3 +195,21 @@ async fn i3_two_readers_of_one_partition_are_harmless_and_so_is_a_change_of_read
     assert_eq!(check(&world.rows()), 0);
     world.durable().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i2_a_range_goes_on_from_its_copy_also_where_that_has_missed_a_move() {
+    let mut world = World::cluster(4, &[2, 1, 1]).await;
+    let feed = Feed::begin(&world, TRANSACTIONS);
+    for moves in 0..8 {
+        world.warms(moves % 4).await;
+        world.moves(moves % 4).await;
+        assert!(world.nodes.iter().all(|node| node.engine.copies().is_empty()));
+    }
+    world.warms(0).await;
+    world.moves_by(0, 2).await;
+    sleep(Duration::from_millis(50)).await;
+    world.moves_by(0, 2).await;
+    assert!(world.nodes.iter().all(|node| node.engine.copies().is_empty()));
+    world.through(&feed).await;
+    assert_eq!(check(&world.rows()), 0);
+}

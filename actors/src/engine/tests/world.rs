@@ -335,10 +335,35 @@ impl World {
 
     /// The range at `place` goes to the next node.
     pub(super) async fn moves(&mut self, place: usize) {
+        self.moves_by(place, 1).await;
+    }
+
+    /// The range at `place` goes so many nodes on.
+    pub(super) async fn moves_by(&mut self, place: usize, nodes: usize) {
         let to = self.release(place, PATIENCE).await.unwrap();
         let from = self.ranges[place].owner;
-        self.goes(place, to, (from + 1) % self.nodes.len()).await;
+        self.goes(place, to, (from + nodes) % self.nodes.len()).await;
         self.tell();
+    }
+
+    /// The next node has a copy of the range at `place`, nearly as far as its owner.
+    pub(super) async fn warms(&self, place: usize) {
+        let Owned { holding, owner } = &self.ranges[place];
+        let life = self.nodes[*owner].life.clone();
+        let (journal, mut holding) = (Arc::new(self.journal(&life)), holding.clone());
+        let before = holding.past.iter().rev().find(|past| past.life == life);
+        let from = before.map_or(Slot(1), |past| past.to);
+        let epoch = holding.epoch;
+        holding.past.push(Past { life, epoch, journal, from, to: from });
+        let (next, range) = (&self.nodes[(owner + 1) % self.nodes.len()].engine, holding.id);
+        next.warm(holding.clone()).await;
+        next.warm(holding).await;
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while next.copies() != [(range, epoch, true)] {
+                sleep(Duration::from_millis(5)).await;
+            }
+        });
+        assert!(waited.await.is_ok(), "not ready: {:?}", next.copies());
     }
 
     /// Who hears it hears the map.
