@@ -2,21 +2,26 @@
 
 mod aggregators;
 mod change;
+mod copies;
 mod links;
 mod query;
+mod reads;
 mod restore;
+mod routes;
+mod served;
 mod start;
 mod stop;
 mod supervisor;
 mod tidy;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use proto::log::Log;
-use proto::types::{Epoch, Incarnation, KeyRange, NodeId, RangeId, Slot};
+use proto::types::{Epoch, Incarnation, KeyRange, NodeId, PartitionIndex, RangeId, Slot};
 use ractor::RpcReplyPort;
 
 pub use change::ReleaseError;
@@ -25,6 +30,8 @@ pub use query::{Cells, QueryError, TransactionFound};
 pub use restore::RestoreError;
 pub use restore::origin::Origin;
 pub use restore::put_back::{PutBack, Wanted, put_back};
+pub use routes::{Place, Route};
+pub use served::Served;
 pub use start::{Engine, StartError};
 pub use tidy::{Tidied, TidyError, Tidying};
 
@@ -33,6 +40,7 @@ use crate::clock::Clock;
 use crate::machine::partial::layout::Layout;
 use crate::machine::range::Settings;
 use crate::machine::transaction::Rules;
+use crate::remote::Dial;
 use crate::snapshot::Snapshots;
 use crate::source::decode::Decoder;
 use crate::source::{Source, SourceError};
@@ -115,8 +123,12 @@ pub struct Setup {
     pub stores: Box<dyn Stores>,
     /// What a local store that is lost or damaged is restored from.
     pub snapshots: Snapshots,
-    /// Opens the source once more, to read young legs again while the readers go on.
+    /// The source partitions that it reads at first; all of them where `None`.
+    pub reads: Option<BTreeSet<PartitionIndex>>,
+    /// Opens the source once more, while the readers go on: to read young legs again, and for what is far behind.
     pub look_back: LookBack,
+    /// Connects to other nodes. Never called while all ranges are here.
+    pub dial: Dial,
     /// A decoder for each leg.
     pub decoders: Box<dyn Fn(proto::types::Leg) -> Decoder + Send + Sync>,
     /// Where the figures of a dimension go.

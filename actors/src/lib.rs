@@ -13,6 +13,7 @@ pub mod meters;
 pub mod publisher;
 pub mod range;
 pub mod reader;
+pub mod remote;
 pub mod sink;
 pub mod snapshot;
 pub mod source;

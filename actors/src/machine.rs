@@ -8,6 +8,7 @@ pub mod contribution;
 pub mod deadlines;
 pub mod envelope;
 pub mod fields;
+pub mod frame;
 pub mod json;
 pub mod ledger;
 pub mod mailbox;

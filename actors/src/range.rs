@@ -14,7 +14,7 @@ use crate::journal::object::Packed;
 use crate::machine::block::{Block, Head, Place};
 use crate::machine::ledger::Counts;
 use crate::machine::outbox::Outbox;
-use crate::machine::positions::{Batch, Position};
+use crate::machine::positions::{Batch, Position, Receipt, Said};
 use crate::machine::range::{
     ApplyError, DeadLetters, Found, Identity, Outcome, Range as Machine, Status,
 };
@@ -173,16 +173,19 @@ impl State {
         batch: &Batch,
         reader: &ActorRef<reader::Message>,
     ) -> Result<(), ActorProcessingErr> {
-        let range = self.machine.identity().id;
-        match self.machine.apply(batch, &*self.store) {
+        let said = match self.machine.apply(batch, &*self.store) {
             Err(ApplyError::Refused(refused)) if refused.position.offset < batch.from => {
-                return Ok(reader.cast(reader::Message::Refused(range, refused.position))?);
+                Said::Refused(refused.position)
             }
             // Where it is refused here, all of it has been applied before.
-            Ok(()) | Err(ApplyError::Refused(_)) => {}
+            Ok(()) | Err(ApplyError::Refused(_)) => Said::Applied(batch.records.len()),
             Err(error @ (ApplyError::Malformed | ApplyError::Store(_))) => return Err(error.into()),
-        }
-        Ok(reader.cast(reader::Message::Applied(range, batch.to, batch.records.len()))?)
+        };
+        let Identity { id: range, epoch, .. } = self.machine.identity();
+        let receipt = Receipt { range, epoch, partition: batch.partition, said };
+        // A reader may have gone meanwhile: whoever reads on asks where the range stands.
+        drop(reader.cast(reader::Message::Receipt(receipt)));
+        Ok(())
     }
 
     async fn spawn_decisions(

@@ -6,41 +6,62 @@ mod alignment;
 mod parked;
 mod route;
 mod state;
+mod stream;
 
 use std::sync::Arc;
 
-use proto::types::{Offset, PartitionIndex, RangeId, SourcePartition};
+use futures::future::BoxFuture;
+use proto::types::{Epoch, Offset, PartitionIndex, RangeId, SourcePartition};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
 pub use alignment::Alignment;
 pub use route::{Router, Target};
-pub use state::{CREDIT_BYTES, State};
+pub use state::State;
+pub use stream::CREDIT_BYTES;
 
 use crate::clock::Clock;
 use crate::engine::{self, Links};
-use crate::machine::positions::Position;
+use crate::machine::frame::Pass;
+use crate::machine::positions::{Position, Receipt};
 use crate::source::{Partition, SourceError, Waker};
 
 /// What may be said to a reader.
 #[derive(Debug)]
 pub enum Message {
     /// There may be something to read.
-    Poll,
+    Poll(Pass),
     /// Time passes.
     Tick,
-    /// A range has applied a batch up to that offset; so many bytes of credit come back.
-    Applied(RangeId, Offset, usize),
-    /// A range stands elsewhere: go back there.
-    Refused(RangeId, Position),
-    /// A further range is to be fed, from its position on.
+    /// A range says what became of a batch.
+    Receipt(Receipt),
+    /// A range is to be fed from that position on, by that way. May come again, for a range that is fed already.
     Feed(Target, Position),
     /// A range is not to be fed any more. After the answer nothing goes to it.
     Leave(RangeId, RpcReplyPort<()>),
+    /// The way to a range was lost, or its owner under that epoch; another one's is none of it.
+    Lost(RangeId, Epoch),
+    /// The partition was opened once more, for ranges that are far behind.
+    Opened(Again),
 }
 
 /// Opens a partition for reading from an offset; the waker sends [`Message::Poll`].
 pub type Opening =
     Box<dyn Fn(Offset, Waker) -> Result<Box<dyn Partition>, SourceError> + Send + Sync>;
+
+/// Opens the partition once more, beside the first, with a router to nobody.
+pub type OpeningAgain = Box<dyn Fn(Offset, Waker) -> BoxFuture<'static, Opened> + Send + Sync>;
+
+/// A partition that was opened once more, or why not.
+pub type Opened = Result<(Box<dyn Partition>, Router), SourceError>;
+
+/// What came of [`OpeningAgain`].
+pub struct Again(pub Opened);
+
+impl std::fmt::Debug for Again {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Again").field(&self.0.is_ok()).finish()
+    }
+}
 
 /// What a reader is given at birth.
 pub struct Arguments {
@@ -52,8 +73,10 @@ pub struct Arguments {
     pub start: Position,
     /// Opens the partition.
     pub open: Opening,
-    /// Decodes and routes.
-    pub router: Router,
+    /// Opens it once more.
+    pub again: OpeningAgain,
+    /// Decodes and routes; taken when the reader starts.
+    pub router: Option<Router>,
     /// Keeps the partitions' record clocks together.
     pub alignment: Arc<Alignment>,
     /// What is shared within the node.
@@ -85,12 +108,19 @@ impl Actor for Reader {
         myself: ActorRef<Message>,
         it: Arguments,
     ) -> Result<State, ActorProcessingErr> {
-        let waker = myself.clone();
-        // A reader that has gone needs no waking.
-        let waker = Arc::new(move || drop(waker.cast(Message::Poll)));
-        let partition = (it.open)(it.start.offset, waker)?;
         drop(myself.send_interval(TICK, || Message::Tick));
-        Ok(State::new(it, partition))
+        State::new(it, &myself)
+    }
+
+    /// The source is let go before anybody hears that the reader has stopped: its state lives on for a while, in the
+    /// message that tells the supervisor.
+    async fn post_stop(
+        &self,
+        _myself: ActorRef<Message>,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        state.close();
+        Ok(())
     }
 
     async fn handle(
@@ -100,11 +130,12 @@ impl Actor for Reader {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Poll => return state.poll(&myself),
+            Message::Poll(pass) => return state.poll(pass, &myself),
             Message::Tick => return state.tick(&myself),
-            Message::Applied(range, _, bytes) => state.applied(range, bytes),
-            Message::Refused(range, position) => state.go_back(range, position)?,
-            Message::Feed(target, position) => state.feed(target, position)?,
+            Message::Receipt(receipt) => state.receipt(receipt, &myself)?,
+            Message::Feed(target, position) => state.feed(target, position, &myself)?,
+            Message::Opened(again) => state.opened(again, &myself)?,
+            Message::Lost(range, epoch) => state.lost(range, epoch),
             Message::Leave(range, reply) => {
                 state.leave(range);
                 engine::answer(reply, ());
@@ -112,4 +143,10 @@ impl Actor for Reader {
         }
         state.call(&myself)
     }
+}
+
+/// Calls a pass of a reader; one that has gone needs no waking.
+fn waker(reader: &ActorRef<Message>, pass: Pass) -> Waker {
+    let reader = reader.clone();
+    Arc::new(move || drop(reader.cast(Message::Poll(pass))))
 }

@@ -1,15 +1,16 @@
 //! Ranges come to a running node and go from it. All the others go on meanwhile.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proto::types::{RangeId, Slot};
 use ractor::rpc::CallResult;
-use ractor::{ActorRef, RpcReplyPort};
+use ractor::{ActorRef, MessagingErr, RpcReplyPort};
 
 use super::Holding;
-use super::restore::restore;
 use super::start::{Engine, StartError, ended, range};
+use crate::machine::positions::Position;
 use crate::reader::Target;
 use crate::{committer, publisher, range as ranges, reader};
 
@@ -39,25 +40,28 @@ impl Engine {
     ///
     /// [`StartError`]; the range is not served then.
     pub async fn adopt(&self, holding: Holding) -> Result<(), StartError> {
+        let turn = self.turn_of(holding.id);
+        let _turn = turn.lock().await;
+        if self.holdings().iter().any(|it| it.id == holding.id && it.epoch >= holding.epoch) {
+            return Ok(());
+        }
+        let ready = self.restored(&holding).await?;
+        // Until here other ranges may be restored at the same time.
         let _turn = self.turn.lock().await;
-        let source = (self.setup.look_back)().await.map_err(super::RestoreError::Source)?;
-        let ready = restore(&self.setup, std::slice::from_ref(&holding), &*source).await?;
         for ready in ready {
             let mut ids = self.ids();
             ids.insert(holding.id);
             self.links.aggregators().expect(&ids).map_err(ended)?;
             self.links.aggregators().whole(&ready.range, i64::MIN).map_err(ended)?;
             let positions = ready.range.positions().to_vec();
-            let shared = (&self.setup, &self.links);
+            let shared = (&*self.setup, &self.links);
             let cell = self.supervisor.get_cell();
             let (target, rows) = range(ready, shared, &self.publisher, &cell).await?;
             let (id, actor) = (target.range, target.actor.clone());
             let served = BTreeMap::from([(id, actor.clone())]);
             self.publisher.cast(publisher::Message::Serve(served, rows)).map_err(ended)?;
             self.committer.cast(committer::Message::Enter(id, actor)).map_err(ended)?;
-            for (reader, position) in self.readers.iter().zip(positions) {
-                reader.cast(reader::Message::Feed(target.clone(), position)).map_err(ended)?;
-            }
+            self.feed(&target, &positions).map_err(ended)?;
             self.owned.lock().ranges.push(target);
         }
         let mut owned = self.owned.lock();
@@ -73,13 +77,9 @@ impl Engine {
     ///
     /// [`ReleaseError`]; after `patience` the range goes on here.
     pub async fn release(&self, range: RangeId, patience: Duration) -> Result<Slot, ReleaseError> {
-        let _turn = self.turn.lock().await;
-        let targets = self.ranges();
-        let target = targets.into_iter().find(|target| target.range == range);
-        let target = target.ok_or(ReleaseError::NotOwned(range))?;
-        for reader in &self.readers {
-            call(range, reader, |port| reader::Message::Leave(range, port)).await?;
-        }
+        let turn = self.turn_of(range);
+        let _turn = turn.lock().await;
+        let target = self.feed_no_more(range).await?;
         let settled = tokio::time::timeout(patience, settle(&target));
         if settled.await.is_err() {
             self.feed_again(&target).await?;
@@ -92,7 +92,10 @@ impl Engine {
         call(range, &self.publisher, |port| publisher::Message::Leave(range, port)).await?;
         let stopped = target.actor.stop_and_wait(None, Some(patience)).await;
         stopped.map_err(|_| ReleaseError::Ended(range))?;
-        self.links.forget(range);
+        let _turn = self.turn.lock().await;
+        if !self.feeding.lock().is_mapped(range) {
+            self.links.forget(range);
+        }
         {
             let mut owned = self.owned.lock();
             owned.holdings.retain(|holding| holding.id != range);
@@ -103,13 +106,39 @@ impl Engine {
         Ok(slot)
     }
 
-    async fn feed_again(&self, target: &Target) -> Result<(), ReleaseError> {
-        let report = call(target.range, &target.actor, ranges::Message::Report).await?;
-        for (reader, position) in self.readers.iter().zip(report.positions) {
-            let fed = reader.cast(reader::Message::Feed(target.clone(), position));
-            fed.map_err(|_| ReleaseError::Ended(target.range))?;
+    fn turn_of(&self, range: RangeId) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(self.turns.lock().entry(range).or_default())
+    }
+
+    /// The readers here and elsewhere feed a range from there on.
+    fn feed(
+        &self,
+        target: &Target,
+        positions: &[Position],
+    ) -> Result<(), MessagingErr<reader::Message>> {
+        for (index, reader) in self.readers() {
+            let from = positions.get(index.index()).copied().unwrap_or_default();
+            reader.cast(reader::Message::Feed(target.clone(), from))?;
         }
+        self.links.served().enter(target.clone());
         Ok(())
+    }
+
+    /// Nothing gets to the range any more, neither from here nor from another node.
+    async fn feed_no_more(&self, range: RangeId) -> Result<Target, ReleaseError> {
+        let _turn = self.turn.lock().await;
+        let target = self.links.served().leave(range).ok_or(ReleaseError::NotOwned(range))?;
+        for reader in self.readers().values() {
+            call(range, reader, |port| reader::Message::Leave(range, port)).await?;
+        }
+        Ok(target)
+    }
+
+    async fn feed_again(&self, target: &Target) -> Result<(), ReleaseError> {
+        let _turn = self.turn.lock().await;
+        let report = call(target.range, &target.actor, ranges::Message::Report).await?;
+        let fed = self.feed(target, &report.positions);
+        fed.map_err(|_| ReleaseError::Ended(target.range))
     }
 
     fn ids(&self) -> std::collections::BTreeSet<RangeId> {

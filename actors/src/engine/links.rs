@@ -1,18 +1,22 @@
 //! What the actors of one node share: counters, limits, the state of health, and the way to the aggregators.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use proto::types::{Offset, PartitionIndex, RangeId};
 use ractor::ActorProcessingErr;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::aggregators::Aggregators;
+use super::served::Served;
 use crate::machine::block::Block;
 use crate::machine::positions::Position;
 use crate::meters::Meters;
 use crate::publisher;
+use crate::reader::Alignment;
 use crate::sink::Row;
 
 /// Shared by the actors of a node. It decides nothing.
@@ -26,9 +30,13 @@ pub struct Links {
     read_bytes: AtomicU64,
     trouble: Mutex<Option<String>>,
     reads: Vec<Mutex<(Offset, Option<Offset>)>>,
-    /// How far each range has committed in this life; empty where it has not yet.
+    /// How far each range has committed in this life, or its owner's; empty where that is not known yet.
     committed: Mutex<BTreeMap<RangeId, Vec<Position>>>,
     meters: Meters,
+    alignment: Arc<Alignment>,
+    served: Served,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
 }
 
 /// What the counters show.
@@ -44,13 +52,19 @@ pub struct Shown {
     pub outbox_bytes: usize,
     /// What is wrong at the moment; `None` where nothing is.
     pub trouble: Option<String>,
-    /// For each source partition the next offset to be read, and its end where known.
+    /// For each source partition the next offset to be read, and its end where known: not where another node
+    /// reads it.
     pub reads: Vec<(Offset, Option<Offset>)>,
 }
 
 impl Links {
-    /// Links of a node with so many source partitions.
-    pub(super) fn new(aggregators: Aggregators, outbox_limit: usize, starts: &[Position]) -> Self {
+    /// Links of a node whose readers begin at `starts`.
+    pub(super) fn new(
+        aggregators: Aggregators,
+        outbox_limit: usize,
+        starts: &[Position],
+        alignment: Arc<Alignment>,
+    ) -> Self {
         Self {
             aggregators,
             outbox_limit,
@@ -62,7 +76,33 @@ impl Links {
             reads: starts.iter().map(|start| Mutex::new((start.offset, None))).collect(),
             committed: Mutex::default(),
             meters: Meters::default(),
+            alignment,
+            served: Served::default(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
         }
+    }
+
+    /// Keeps the partitions' record clocks together.
+    #[must_use]
+    pub const fn alignment(&self) -> &Arc<Alignment> {
+        &self.alignment
+    }
+
+    /// The ranges that are served here.
+    #[must_use]
+    pub const fn served(&self) -> &Served {
+        &self.served
+    }
+
+    /// What goes on beside the actors: connections to other nodes.
+    pub(crate) const fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+
+    /// Ends them.
+    pub(crate) const fn stopping(&self) -> &CancellationToken {
+        &self.stopping
     }
 
     /// A commit of a range is durable: its figures go to the aggregators (I5).
@@ -78,13 +118,26 @@ impl Links {
         self.aggregators.report(block)
     }
 
-    /// The position of each source partition below which everything is committed in every range.
+    /// So far a range of another node is durable.
+    pub(crate) fn note_committed(&self, range: RangeId, positions: Vec<Position>) {
+        if let Some(noted) = self.committed.lock().get_mut(&range) {
+            *noted = positions;
+        }
+    }
+
+    /// How far a range has committed; empty where it has not yet.
+    pub(crate) fn committed_of(&self, range: RangeId) -> Vec<Position> {
+        self.committed.lock().get(&range).cloned().unwrap_or_default()
+    }
+
+    /// The position of each source partition that is read here below which everything is committed in every range.
     #[must_use]
     pub fn safe_positions(&self) -> Vec<(PartitionIndex, Offset)> {
         let committed = self.committed.lock();
         let count = u16::try_from(self.reads.len()).unwrap_or(u16::MAX);
         (0..count)
             .map(PartitionIndex)
+            .filter(|partition| self.alignment.is_here(*partition))
             .filter_map(|partition| {
                 let of = |positions: &Vec<Position>| {
                     positions.get(partition.index()).map(|position| position.offset)
@@ -94,17 +147,27 @@ impl Links {
             .collect()
     }
 
-    /// A range is this node's from now on.
-    pub(super) fn expect(&self, range: RangeId) {
-        self.committed.lock().insert(range, Vec::new());
+    /// A range is this node's from now on; what it was restored to is durable.
+    pub(super) fn expect(&self, range: RangeId, restored: &[Position]) {
+        self.committed.lock().insert(range, restored.to_vec());
     }
 
-    /// A range is another node's from now on.
+    /// These are all ranges that there are, here and elsewhere; where one moved, what was durable is.
+    pub(super) fn expect_all(&self, ranges: &BTreeSet<RangeId>) {
+        let here: BTreeSet<_> = self.served.all().iter().map(|target| target.range).collect();
+        let mut committed = self.committed.lock();
+        committed.retain(|range, _| ranges.contains(range) || here.contains(range));
+        for &range in ranges {
+            committed.entry(range).or_default();
+        }
+    }
+
+    /// A range is of nobody that is known here from now on.
     pub(super) fn forget(&self, range: RangeId) {
         self.committed.lock().remove(&range);
     }
 
-    /// Whether every range of the node has committed something in this life.
+    /// Whether of every range is known how far it has committed.
     #[must_use]
     pub fn all_have_committed(&self) -> bool {
         self.committed.lock().values().all(|positions| !positions.is_empty())
@@ -138,6 +201,11 @@ impl Links {
         if let Some(read) = self.reads.get(partition.index()) {
             *read.lock() = (next, end);
         }
+    }
+
+    /// A partition is not read here any more.
+    pub(crate) fn not_read(&self, partition: PartitionIndex) {
+        self.read(partition, Offset(0), None);
     }
 
     /// Rows wait for the sink: from when they are committed, not from when the publisher hears of them, for
@@ -188,7 +256,12 @@ impl Links {
 impl Links {
     /// Links of an actor that is tested alone.
     pub(crate) fn alone() -> Self {
-        Self::new(Aggregators::default(), usize::MAX, &[])
+        Self::limited(usize::MAX)
+    }
+
+    fn limited(outbox_limit: usize) -> Self {
+        let alignment = Arc::new(Alignment::new(0, 0, crate::clock::wall()));
+        Self::new(Aggregators::default(), outbox_limit, &[], alignment)
     }
 }
 
@@ -219,7 +292,7 @@ mod tests {
 
     #[test]
     fn i13_results_count_as_waiting_from_their_commit_on_though_no_publisher_has_heard_of_them() {
-        let links = Links::new(Aggregators::default(), 1_000, &[]);
+        let links = Links::limited(1_000);
         let (range, epoch) = (RangeId(0), Epoch::NONE.next());
         let stamp = Stamp { range, epoch, sequence: Sequence(1), version: Version(1) };
         let (key, payload) = ("key".into(), vec![0; 600].into());

@@ -151,7 +151,7 @@ impl Engine {
     }
 }
 
-fn said<T>(
+pub(super) fn said<T>(
     answer: Result<CallResult<T>, impl std::fmt::Debug>,
     who: impl Fn() -> String,
 ) -> Result<T, QueryError> {

@@ -1,5 +1,6 @@
 //! A node's ranges come back: from their local stores, the journals behind them, and the sources for what is young.
 
+mod copy;
 pub(super) mod origin;
 pub(super) mod put_back;
 mod refill;
@@ -9,6 +10,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use proto::log::LogError;
 use proto::types::{RangeId, Slot};
 use tracing::{info, warn};
@@ -26,7 +28,9 @@ use crate::sink::Row;
 use crate::snapshot::SnapshotError;
 use crate::source::{Source, SourceError};
 use crate::store::{Store, StoreError};
-use origin::{Listed, Opened, Origin, Shelf};
+pub(super) use copy::{go_on, take_up};
+pub(super) use origin::Opened;
+use origin::{Listed, Origin, Shelf};
 use refill::refill;
 
 /// A range that can serve.
@@ -156,9 +160,18 @@ async fn attempt(
     doubted: &BTreeSet<(RangeId, Origin)>,
 ) -> Result<Vec<Ready>, RestoreError> {
     let opened = bring_back(setup, holdings, doubted).await?;
+    load(setup, source, holdings.iter().zip(opened).collect()).await
+}
+
+/// Makes what was brought back ready to serve.
+async fn load(
+    setup: &Setup,
+    source: &dyn Source,
+    opened: Vec<(&Holding, Opened)>,
+) -> Result<Vec<Ready>, RestoreError> {
     let mut young = Vec::new();
     let mut references = References::default();
-    for (holding, one) in holdings.iter().zip(opened) {
+    for (holding, one) in opened {
         let shared = (Arc::clone(&setup.rules), Arc::clone(&setup.layout));
         let loaded = Range::load(identity(holding), setup.settings.clone(), shared, &*one.store);
         let loaded = loaded.map_err(|error| rotten(holding.id, one.origin, error))?;
@@ -197,7 +210,7 @@ fn rotten(range: RangeId, origin: Origin, source: LoadError) -> RestoreError {
 }
 
 /// Opens every range's store, and applies what the journals have beyond it.
-async fn bring_back(
+pub(super) async fn bring_back(
     setup: &Setup,
     holdings: &[Holding],
     doubted: &BTreeSet<(RangeId, Origin)>,
@@ -230,32 +243,48 @@ async fn replay(
             let mut here = turn.clone();
             here.retain(|(range, past)| {
                 let is_in = past.from <= slot && slot < past.to;
-                is_in && opened[*range].standing.needs((past.epoch, slot))
+                is_in && opened[*range].needs((past.epoch, slot))
             });
             if here.is_empty() {
                 continue;
             }
             let Some(object) = journal.read(slot).await? else { continue };
-            let at = |source| RestoreError::Object { life: life.clone(), slot, source };
-            let sealed = match Sealed::open(object) {
-                Ok(sealed) => sealed,
-                // The fence that ended this journal, or the claim of a slot.
-                Err(ObjectError::NoCommit) => continue,
-                Err(error) => return Err(at(error)),
-            };
+            let Some(sealed) = sealed(life, slot, object)? else { continue };
             objects += 1;
             for (range, past) in here {
-                let (id, one) = (holdings[range].id, &mut opened[range]);
-                let block = sealed.block(id).map_err(at)?;
-                // I1: what was committed under another epoch is of another stretch.
-                let Some(block) = block.filter(|it| it.head.epoch == past.epoch) else { continue };
-                let changes = one.standing.follow((past.epoch, slot), block)?;
-                let applied = one.store.apply(&changes);
-                applied.map_err(|it| rotten(id, one.origin, LoadError::Store(it)))?;
-                blocks += 1;
+                let at = (past, slot);
+                blocks += u64::from(take_in(&holdings[range], at, &sealed, &mut opened[range])?);
             }
         }
     }
     info!(objects, blocks, "journals replayed");
     Ok(())
+}
+
+/// The commit in a slot; `None` where it holds the fence that ended the journal, or the claim of a slot.
+fn sealed(life: &Life, slot: Slot, object: Bytes) -> Result<Option<Sealed>, RestoreError> {
+    match Sealed::open(object) {
+        Ok(sealed) => Ok(Some(sealed)),
+        Err(ObjectError::NoCommit) => Ok(None),
+        Err(source) => Err(RestoreError::Object { life: life.clone(), slot, source }),
+    }
+}
+
+/// Applies what a commit has of a range; whether it has anything.
+fn take_in(
+    holding: &Holding,
+    (past, slot): (&Past, Slot),
+    sealed: &Sealed,
+    one: &mut Opened,
+) -> Result<bool, RestoreError> {
+    let at = (past.epoch, slot);
+    one.read = Some(at);
+    let refused = |source| RestoreError::Object { life: past.life.clone(), slot, source };
+    let block = sealed.block(holding.id).map_err(refused)?;
+    // I1: what was committed under another epoch is of another stretch.
+    let Some(block) = block.filter(|it| it.head.epoch == past.epoch) else { return Ok(false) };
+    let changes = one.standing.follow(at, block)?;
+    let applied = one.store.apply(&changes);
+    applied.map_err(|it| rotten(holding.id, one.origin, LoadError::Store(it)))?;
+    Ok(true)
 }

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use proto::types::{Epoch, Incarnation, NodeId, RangeId, Slot, SourcePartition};
+use proto::types::{Epoch, Incarnation, NodeId, PartitionIndex, RangeId, Slot, SourcePartition};
 use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
 use tokio::sync::watch;
 
 use super::aggregators::Aggregators;
+use super::copies::Copy;
 use super::links::{Links, Shared, Shown};
+use super::reads::Kit;
 use super::restore::{Ready, RestoreError, least, restore};
+use super::routes::Feeding;
 use super::supervisor::{Never, Supervisor};
 use super::{Holding, Life, Setup};
 use crate::clock::Clock;
@@ -20,25 +23,34 @@ use crate::machine::positions::Position;
 use crate::meters::Meters;
 use crate::publisher::{self, Publisher};
 use crate::range::{self, Range};
-use crate::reader::{self, Alignment, Reader, Router, Target};
+use crate::reader::{Alignment, Target};
 use crate::sink::{Row, Sink};
 use crate::source::Source;
 
 /// A node's running engine. Dropping it does not stop it; [`Engine::stop`] does.
 #[derive(Debug)]
 pub struct Engine {
-    pub(super) setup: Setup,
+    pub(super) setup: Arc<Setup>,
+    /// What readers are made of, and with it the source: only until the engine stops.
+    pub(super) kit: Mutex<Option<Kit>>,
+    pub(super) feeding: Mutex<Feeding>,
     pub(super) owned: Mutex<Owned>,
     partitions: Vec<SourcePartition>,
-    /// Ranges come and go one at a time.
+    /// Of ranges that other nodes own.
+    pub(super) copies: Mutex<BTreeMap<RangeId, Arc<Copy>>>,
+    /// For each range: it comes and goes one step at a time.
+    pub(super) turns: Turns,
+    /// Who reads and who is read for changes one at a time, and never for long.
     pub(super) turn: tokio::sync::Mutex<()>,
     pub(super) links: Shared,
-    pub(super) readers: Vec<ActorRef<reader::Message>>,
     pub(super) committer: ActorRef<committer::Message>,
     pub(super) publisher: ActorRef<publisher::Message>,
     pub(super) supervisor: ActorRef<Never>,
     failure: watch::Receiver<Option<String>>,
 }
+
+/// A lock for each range that came or went.
+pub(super) type Turns = Mutex<BTreeMap<RangeId, Arc<tokio::sync::Mutex<()>>>>;
 
 /// What a node owns at the moment, ascending by keys.
 #[derive(Clone, Debug, Default)]
@@ -84,8 +96,13 @@ impl Engine {
         for one in &ready {
             aggregators.whole(&one.range, i64::MIN).map_err(ended)?;
         }
-        let links = Arc::new(Links::new(aggregators, setup.outbox_bytes, &starts));
-        let started = Started { setup, source, links, supervisor };
+        let ahead_ms = u64::try_from(setup.alignment.as_millis()).unwrap_or(u64::MAX);
+        let alignment = Alignment::new(starts.len(), ahead_ms, Arc::clone(&setup.clock));
+        let links = Links::new(aggregators, setup.outbox_bytes, &starts, Arc::new(alignment));
+        let feeding = Feeding::default();
+        let (setup, links) = (Arc::new(setup), Arc::new(links));
+        let kit = Kit::new(setup, source, links, supervisor.get_cell());
+        let started = Started { kit, feeding, supervisor };
         let engine = started.go_on(ready, sink, &starts, failure).await?;
         engine.owned.lock().holdings = holdings;
         Ok(engine)
@@ -111,13 +128,13 @@ impl Engine {
 
     /// The node's name.
     #[must_use]
-    pub const fn node(&self) -> &NodeId {
+    pub fn node(&self) -> &NodeId {
         &self.setup.node
     }
 
     /// This life of the node.
     #[must_use]
-    pub const fn incarnation(&self) -> Incarnation {
+    pub fn incarnation(&self) -> Incarnation {
         self.setup.incarnation
     }
 
@@ -156,27 +173,26 @@ impl Engine {
 }
 
 struct Started {
-    setup: Setup,
-    source: Arc<dyn Source>,
-    links: Shared,
+    kit: Kit,
+    feeding: Feeding,
     supervisor: ActorRef<Never>,
 }
 
 impl Started {
     async fn go_on(
-        self,
+        mut self,
         ready: Vec<Ready>,
         sink: Box<dyn Sink>,
         starts: &[Position],
         failure: watch::Receiver<Option<String>>,
     ) -> Result<Engine, StartError> {
         let cell = self.supervisor.get_cell();
-        let arguments = (sink, Arc::clone(&self.links), Arc::clone(&self.setup.clock));
+        let (setup, links) = (Arc::clone(&self.kit.setup), Arc::clone(&self.kit.links));
+        let arguments = (sink, Arc::clone(&links), Arc::clone(&setup.clock));
         let (publisher, _) = Actor::spawn_linked(None, Publisher, arguments, cell.clone()).await?;
         let (mut ranges, mut rows) = (Vec::new(), Vec::new());
         for one in ready {
-            let (target, waiting) =
-                range(one, (&self.setup, &self.links), &publisher, &cell).await?;
+            let (target, waiting) = range(one, (&setup, &links), &publisher, &cell).await?;
             ranges.push(target);
             rows.extend(waiting);
         }
@@ -185,22 +201,23 @@ impl Started {
             ranges.iter().map(|target| (target.range, target.actor.clone())).collect();
         publisher.cast(publisher::Message::Serve(by_id.clone(), rows)).map_err(ended)?;
         let committer = self.committer(by_id, &cell).await?;
-        let readers = self.readers(&ranges, starts, &cell).await?;
+        self.readers(&ranges, starts).await?;
+        ranges.iter().for_each(|target| links.served().enter(target.clone()));
         self.tell_source();
-        let (setup, links, supervisor) = (self.setup, self.links, self.supervisor);
-        let partitions = self.source.partitions().to_vec();
-        let owned = Mutex::new(Owned { holdings: Vec::new(), ranges });
-        let turn = tokio::sync::Mutex::default();
+        let partitions = self.kit.source.partitions().to_vec();
         Ok(Engine {
             setup,
-            owned,
+            kit: Mutex::new(Some(self.kit)),
+            feeding: Mutex::new(self.feeding),
+            owned: Mutex::new(Owned { holdings: Vec::new(), ranges }),
             partitions,
-            turn,
+            copies: Mutex::default(),
+            turns: Turns::default(),
+            turn: tokio::sync::Mutex::default(),
             links,
-            readers,
             committer,
             publisher,
-            supervisor,
+            supervisor: self.supervisor,
             failure,
         })
     }
@@ -210,52 +227,33 @@ impl Started {
         ranges: BTreeMap<RangeId, ActorRef<range::Message>>,
         cell: &ActorCell,
     ) -> Result<ActorRef<committer::Message>, SpawnErr> {
+        let setup = &self.kit.setup;
         let arguments = committer::Arguments {
-            journal: Arc::clone(&self.setup.journal),
+            journal: Arc::clone(&setup.journal),
             next: Slot(1),
-            interval: self.setup.commit_interval,
+            interval: setup.commit_interval,
             ranges,
-            links: Arc::clone(&self.links),
+            links: Arc::clone(&self.kit.links),
         };
-        let clock: Clock = Arc::clone(&self.setup.clock);
+        let clock: Clock = Arc::clone(&setup.clock);
         Ok(Actor::spawn_linked(None, Committer, (arguments, clock), cell.clone()).await?.0)
     }
 
-    async fn readers(
-        &self,
-        ranges: &[Target],
-        starts: &[Position],
-        cell: &ActorCell,
-    ) -> Result<Vec<ActorRef<reader::Message>>, SpawnErr> {
-        let clocks: Vec<_> = starts.iter().map(|start| start.clock).collect();
-        let ahead_ms = u64::try_from(self.setup.alignment.as_millis()).unwrap_or(u64::MAX);
-        let alignment = Arc::new(Alignment::new(&clocks, ahead_ms));
-        let mut readers = Vec::new();
-        let partitions = self.source.partitions().to_vec();
-        for ((index, name), start) in (0u16..).zip(partitions).zip(starts) {
-            let index = proto::types::PartitionIndex(index);
-            let source: Arc<dyn Source> = Arc::clone(&self.source);
-            let decoder = (self.setup.decoders)(name.leg);
-            let arguments = reader::Arguments {
-                index,
-                start: *start,
-                open: Box::new(move |from, waker| source.open(index, from, waker)),
-                router: Router::new(index, name.clone(), decoder, ranges.to_vec()),
-                name,
-                alignment: Arc::clone(&alignment),
-                links: Arc::clone(&self.links),
-                clock: Arc::clone(&self.setup.clock),
-            };
-            let (reader, _) = Actor::spawn_linked(None, Reader, arguments, cell.clone()).await?;
-            readers.push(reader);
+    async fn readers(&mut self, ranges: &[Target], starts: &[Position]) -> Result<(), SpawnErr> {
+        let reads = self.kit.setup.reads.clone();
+        let is_read = |index| reads.as_ref().is_none_or(|reads| reads.contains(&index));
+        let starts = (0..).map(PartitionIndex).zip(starts);
+        for (index, start) in starts.filter(|(index, _)| is_read(*index)) {
+            let reader = self.kit.reader(index, *start, ranges.to_vec()).await?;
+            self.feeding.readers.extend(reader.map(|reader| (index, reader)));
         }
-        Ok(readers)
+        Ok(())
     }
 
     /// Ordinary lag tools hear where everything is durable.
     fn tell_source(&self) {
         const EVERY: Duration = Duration::from_secs(5);
-        let (source, links) = (Arc::clone(&self.source), Arc::clone(&self.links));
+        let (source, links) = (Arc::clone(&self.kit.source), Arc::clone(&self.kit.links));
         // Ends with the supervisor.
         drop(self.supervisor.send_interval(EVERY, move || {
             if links.all_have_committed() {
@@ -274,7 +272,7 @@ pub(super) async fn range(
     supervisor: &ActorCell,
 ) -> Result<(Target, Vec<Row>), SpawnErr> {
     let identity = ready.range.identity();
-    links.expect(identity.id);
+    links.expect(identity.id, ready.range.positions());
     let arguments = range::Arguments {
         machine: ready.range,
         store: ready.store,
@@ -285,7 +283,8 @@ pub(super) async fn range(
         outbox: ready.outbox,
     };
     let (actor, _) = Actor::spawn_linked(None, Range, arguments, supervisor.clone()).await?;
-    Ok((Target { range: identity.id, keys: identity.keys, actor }, ready.rows))
+    let (range, keys, epoch) = (identity.id, identity.keys, identity.epoch);
+    Ok((Target { range, keys, epoch, actor }, ready.rows))
 }
 
 pub(super) fn ended(error: impl std::fmt::Display) -> StartError {

@@ -13,7 +13,11 @@ impl Engine {
     /// What is not delivered by then is delivered after the next start.
     pub async fn stop(&self, patience: Duration) {
         let ended = Some(patience);
-        join_all(self.readers.iter().map(|it| it.stop_and_wait(None, ended))).await;
+        // What other nodes' readers send from now on is for whoever owns the ranges next.
+        self.links.served().close();
+        let readers = self.readers();
+        join_all(readers.values().map(|it| it.stop_and_wait(None, ended))).await;
+        self.kit.lock().take();
         drop(tokio::time::timeout(patience, self.come_to_rest()).await);
         // Each is gone before the process ends: a store that is closed by the process's end may abort it.
         drop(self.committer.stop_and_wait(None, ended).await);
@@ -25,6 +29,9 @@ impl Engine {
             drop(aggregator.cast(aggregator::Message::Tick));
             drop(aggregator.drain_and_wait(ended).await);
         }
+        self.links.stopping().cancel();
+        self.links.tasks().close();
+        drop(tokio::time::timeout(patience, self.links.tasks().wait()).await);
         self.supervisor.stop(None);
         info!("engine stopped");
     }

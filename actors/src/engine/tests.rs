@@ -86,3 +86,130 @@ async fn a_range_whose_results_nobody_takes_is_not_given_up_and_goes_on() {
     let refused = world.release_from(0, 0).await.unwrap_err();
     assert!(matches!(refused, ReleaseError::NotOwned(_)), "{refused}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i2_i3_nodes_that_read_for_each_other_lose_nothing_though_connections_are_cut_and_ranges_move()
+ {
+    let mut world = World::cluster(6, &[2, 2, 2]).await;
+    let feed = Feed::begin(&world, TRANSACTIONS);
+    let mut moves = 0;
+    while !feed.is_over() || moves < 12 {
+        world.net.cut();
+        sleep(Duration::from_millis(20)).await;
+        world.moves(moves % 6).await;
+        moves += 1;
+    }
+    world.through(&feed).await;
+    assert_eq!(check(&world.rows()), 0, "a planned move delivers nothing again");
+    assert!(world.net.dialled() > 12, "connections were not opened again");
+    world.durable().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i1_i6_ranges_and_partitions_of_a_node_that_is_gone_go_to_the_others_and_nothing_is_lost() {
+    let mut world = World::cluster(6, &[2, 2, 2]).await;
+    let feed = Feed::begin(&world, TRANSACTIONS);
+    for place in [0, 3, 5] {
+        world.moves(place).await;
+    }
+    sleep(Duration::from_millis(100)).await;
+    world.loses(1).await;
+    world.through(&feed).await;
+    check(&world.rows());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i1_a_node_whose_map_is_old_feeds_nobody_under_an_epoch_that_is_over() {
+    let mut world = World::cluster(4, &[2, 1, 1]).await;
+    let feed = Feed::begin(&world, TRANSACTIONS);
+    let old = world.map(2);
+    world.deaf.insert(2);
+    // Twice round: each range is back where the old map has it, under a later epoch.
+    for moves in 0..12 {
+        world.moves(moves % 4).await;
+    }
+    world.deaf.clear();
+    world.tell();
+    world.nodes[2].engine.route(0, &old);
+    world.through(&feed).await;
+    assert_eq!(check(&world.rows()), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_out_of_reach_stops_nobody_else_and_is_brought_up_afterwards_by_a_pass_of_its_own() {
+    let world = World::cluster(3, &[1, 1, 1]).await;
+    let node = world.nodes[2].engine.node().clone();
+    world.net.down(&node);
+    // Nobody needs what it reads.
+    world.nodes[2].engine.read(&[].into()).await.unwrap();
+    for number in 0..2 {
+        world.nodes[number].engine.read(&world::share(number, 2)).await.unwrap();
+    }
+    let feed = Feed::begin(&world, TRANSACTIONS);
+    while !feed.is_over() {
+        sleep(Duration::from_millis(20)).await;
+    }
+    world.applied(&[0, 1]).await;
+    world.net.up(&node);
+    world.through(&feed).await;
+    check(&world.rows());
+    let looked_back = world.looked_back.load(std::sync::atomic::Ordering::SeqCst);
+    assert!(looked_back > 0, "those who were through have read all of it again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i13_a_node_that_is_frozen_uses_up_its_credit_and_then_stops_nobody_else() {
+    let world = World::cluster(3, &[1, 1, 1]).await;
+    world.nodes[2].engine.read(&[].into()).await.unwrap();
+    for number in 0..2 {
+        world.nodes[number].engine.read(&world::share(number, 2)).await.unwrap();
+    }
+    let feed = Feed::begin(&world, TRANSACTIONS);
+    sleep(Duration::from_millis(100)).await;
+    let node = world.nodes[2].engine.node().clone();
+    world.net.freeze(&node);
+    while !feed.is_over() {
+        sleep(Duration::from_millis(20)).await;
+    }
+    world.applied(&[0, 1]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i3_two_readers_of_one_partition_are_harmless_and_so_is_a_change_of_readers() {
+    let world = World::cluster(4, &[2, 1, 1]).await;
+    let feed = Feed::begin(&world, TRANSACTIONS);
+    let mut round = 0;
+    while !feed.is_over() {
+        for number in 0..3 {
+            let mut reads = world::share((number + round) % 3, 3);
+            reads.extend(world::share((number + round + 1) % 3, 3));
+            world.nodes[number].engine.read(&reads).await.unwrap();
+        }
+        round += 1;
+        sleep(Duration::from_millis(50)).await;
+    }
+    for number in 0..3 {
+        world.nodes[number].engine.read(&world::share(number, 3)).await.unwrap();
+    }
+    world.through(&feed).await;
+    assert_eq!(check(&world.rows()), 0);
+    world.durable().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i2_a_range_goes_on_from_its_copy_also_where_that_has_missed_a_move() {
+    let mut world = World::cluster(4, &[2, 1, 1]).await;
+    let feed = Feed::begin(&world, TRANSACTIONS);
+    for moves in 0..8 {
+        world.warms(moves % 4).await;
+        world.moves(moves % 4).await;
+        assert!(world.nodes.iter().all(|node| node.engine.copies().is_empty()));
+    }
+    world.warms(0).await;
+    world.moves_by(0, 2).await;
+    sleep(Duration::from_millis(50)).await;
+    world.moves_by(0, 2).await;
+    assert!(world.nodes.iter().all(|node| node.engine.copies().is_empty()));
+    world.through(&feed).await;
+    assert_eq!(check(&world.rows()), 0);
+}

@@ -1,6 +1,6 @@
 //! How far a range has applied each source partition, and what time that makes it (I3).
 
-use proto::types::{Offset, PartitionIndex, RecordTime};
+use proto::types::{Epoch, Offset, PartitionIndex, RangeId, RecordTime};
 
 /// Everything that one source partition has for a range within an interval of offsets.
 ///
@@ -18,6 +18,28 @@ pub struct Batch {
     pub clock: RecordTime,
     /// The records, one behind the other, as `envelope` describes them.
     pub records: bytes::Bytes,
+}
+
+/// What a range says about a batch to the reader that sent it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Receipt {
+    /// Which range.
+    pub range: RangeId,
+    /// The epoch under which it took the batch: a receipt from an earlier one is about nothing any more.
+    pub epoch: Epoch,
+    /// The batch's source partition.
+    pub partition: PartitionIndex,
+    /// What became of the batch.
+    pub said: Said,
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Said {
+    /// It has been applied, now or before; so many bytes of credit come back.
+    Applied(usize),
+    /// It begins beyond where the range stands: go back there.
+    Refused(Position),
 }
 
 /// How far one source partition has been applied.

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use proto::types::{
-    EventTime, KeyRange, PartitionIndex, RangeId, RecordTime, SourcePartition, TransactionKey,
+    Epoch, EventTime, KeyRange, PartitionIndex, RangeId, RecordTime, SourcePartition,
+    TransactionKey,
 };
 use ractor::ActorRef;
 
@@ -25,7 +26,9 @@ pub struct Target {
     pub range: RangeId,
     /// The keys that it owns.
     pub keys: KeyRange,
-    /// Its actor.
+    /// The epoch of its owner.
+    pub epoch: Epoch,
+    /// Its actor, or what stands for it here where it is another node's.
     pub actor: ActorRef<range::Message>,
 }
 
@@ -117,13 +120,12 @@ impl Router {
         self.targets.insert(place, target);
     }
 
-    /// A range gets nothing any more.
-    pub fn remove(&mut self, range: RangeId) {
-        if let Some(place) = self.targets.iter().position(|target| target.range == range) {
-            self.starts.remove(place);
-            self.parts.remove(place);
-            self.targets.remove(place);
-        }
+    /// A range gets nothing any more; answers with what it was.
+    pub fn remove(&mut self, range: RangeId) -> Option<Target> {
+        let place = self.targets.iter().position(|target| target.range == range)?;
+        self.starts.remove(place);
+        self.parts.remove(place);
+        Some(self.targets.remove(place))
     }
 
     /// Every range's part of what was taken, also where it is empty.

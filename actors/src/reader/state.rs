@@ -1,239 +1,284 @@
-//! What a reader does: it reads while it has credit and isn't ahead of the others, and sends each range its part.
+//! What a reader does with ranges that come, go and stand elsewhere: the front pass feeds those that are near it,
+//! and one that is far behind is brought up by a pass of its own, without holding the others back.
 
 use std::collections::BTreeMap;
 
-use proto::types::{Offset, RangeId, RecordTime};
+use proto::types::{Epoch, RangeId};
 use ractor::{ActorProcessingErr, ActorRef};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
-use super::parked::Parked;
 use super::route::Target;
-use super::{Arguments, Message};
+use super::stream::Stream;
+use super::{Again, Arguments, Message};
 use crate::causes::one_line;
-use crate::machine::positions::{Batch, Position};
-use crate::range;
-use crate::source::{Limit, Partition, Progress, Record, SourceError};
+use crate::machine::frame::Pass;
+use crate::machine::positions::{Position, Receipt, Said};
+use crate::source::SourceError;
 
-/// Bytes that may be on their way to one range (I13).
-pub const CREDIT_BYTES: usize = 64 << 10;
-/// What one read takes at most: short enough that other actors get their turn.
-const READ: Limit = Limit { records: 1_000, bytes: 1 << 20 };
-
-/// How often ranges hear that a partition still has nothing more: their clocks go on with it. With many
-/// partitions and ranges that is most of what an idle node does.
-const TELL_MS: u64 = 200;
-
-/// Whether there is something to read.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Calling {
-    /// Nothing, until the waker calls.
-    Idle,
-    /// There is, once it may be read.
-    Wanted,
-    /// There is, and the message that reads it is on its way.
-    Called,
-}
+/// From how many offsets behind the front on a range is brought up by a pass of its own. Nearer than that the front
+/// goes back, and the others ignore what they see again (I3): that costs less than to open the source once more.
+const FAR: u64 = if cfg!(test) { 500 } else { 20_000 };
 
 /// The reader's state.
 pub struct State {
-    pub(super) it: Arguments,
-    partition: Box<dyn Partition>,
-    /// Up to where records have been handed on, and the record clock there.
-    at: Position,
-    /// Up to where the source has been read; what lies between is parked.
-    read_up_to: Offset,
-    /// Bytes on their way to each range.
-    sent: BTreeMap<RangeId, usize>,
-    calling: Calling,
-    end: Option<Offset>,
-    parked: Parked,
-    /// Up to where ranges were told last that all has been read, and when.
-    told: (Offset, RecordTime),
+    it: Arguments,
+    front: Stream,
+    behind: Behind,
+    /// The newest epoch under which each range was to be fed: what comes later from an older one is stale.
+    epochs: BTreeMap<RangeId, Epoch>,
+}
+
+/// The pass that brings up the ranges that are far behind.
+enum Behind {
+    /// There are none.
+    Nobody,
+    /// The source is being opened once more for them.
+    Opening(Vec<(Target, Position)>),
+    /// They are being brought up.
+    Reading(Box<Stream>),
 }
 
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").field("at", &self.at).finish_non_exhaustive()
+        f.debug_struct("State").field("at", &self.front.at()).finish_non_exhaustive()
     }
 }
 
 impl State {
     /// A reader that has handed on nothing yet.
-    pub(super) fn new(it: Arguments, partition: Box<dyn Partition>) -> Self {
-        let (at, sent, parked) = (it.start, BTreeMap::new(), Parked::default());
-        let (read_up_to, calling, end) = (at.offset, Calling::Wanted, None);
-        let told = (Offset(0), RecordTime(0));
-        Self { it, partition, at, read_up_to, sent, calling, end, parked, told }
-    }
-
-    /// Without a range there is nobody to read for.
-    fn may_read(&self) -> bool {
-        !self.it.router.targets().is_empty()
-            && self.sent.values().all(|&bytes| bytes < CREDIT_BYTES)
-            && self.it.alignment.allows(self.it.index, self.next_time())
-    }
-
-    /// The record clock at the next record, as far as it is known: where all partitions jump in time, the
-    /// one that jumps least goes on.
-    fn next_time(&self) -> RecordTime {
-        self.parked.first_time().map_or(self.at.clock, |time| time.max(self.at.clock))
-    }
-
-    pub(super) fn poll(&mut self, myself: &ActorRef<Message>) -> Result<(), ActorProcessingErr> {
-        self.calling = Calling::Wanted;
-        if !self.may_read() {
-            return Ok(());
+    pub(super) fn new(
+        mut it: Arguments,
+        myself: &ActorRef<Message>,
+    ) -> Result<Self, ActorProcessingErr> {
+        let router = it.router.take().ok_or("a reader is started once")?;
+        let ranges = router.targets().iter();
+        let epochs = ranges.map(|target| (target.range, target.epoch)).collect();
+        let front = Stream::new(Pass::Front, router, it.start);
+        let mut state = Self { it, front, behind: Behind::Nobody, epochs };
+        state.it.alignment.begin(state.it.index);
+        if !state.front.targets().is_empty() {
+            state.begin(state.it.start, myself)?;
         }
-        let from = self.at.offset;
-        let now = RecordTime((self.it.clock)());
-        let horizon = self.it.alignment.horizon(self.it.index);
-        let (router, clock) = (&mut self.it.router, &mut self.at.clock);
-        let mut take = |record: &Record<'_>| router.take(record, clock, now);
-        self.parked.release(horizon, &mut take);
-        let progress = if self.parked.first().is_some() {
-            Progress { next: from, end: self.end, more: true }
-        } else {
-            let parked = &mut self.parked;
-            match self.partition.read(READ, &mut |record| parked.offer(&record, horizon, &mut take))
-            {
-                Ok(progress) => progress,
-                Err(error) => return self.failed(error),
-            }
-        };
-        // What waits has not been handed on: the interval ends before it.
-        let next = self.parked.first().unwrap_or(self.read_up_to.max(progress.next));
-        self.read_up_to = self.read_up_to.max(progress.next);
-        self.send(from, Progress { next, ..progress }, myself)?;
-        self.it.links.meters().handed_on(self.it.name.leg, self.it.router.delays());
-        self.it.alignment.set(self.it.index, self.next_time());
-        if progress.more || self.parked.first().is_some() {
-            return self.call(myself);
-        }
-        self.calling = Calling::Idle;
-        self.caught_up(now)
+        Ok(state)
     }
 
-    fn send(
+    /// The front is somewhere else, or there for the first time.
+    fn begin(&mut self, at: Position, myself: &ActorRef<Message>) -> Result<(), SourceError> {
+        self.front.seek(at)?;
+        self.it.alignment.set((self.it.index, Pass::Front), at.clock);
+        if self.front.is_closed() {
+            let waker = super::waker(myself, Pass::Front);
+            self.front.opened((self.it.open)(at.offset, waker)?);
+        }
+        Ok(())
+    }
+
+    /// Reads on, wherever there is something to read, and credit.
+    pub(super) fn call(&mut self, myself: &ActorRef<Message>) -> Result<(), ActorProcessingErr> {
+        if let Behind::Reading(behind) = &mut self.behind {
+            behind.call(&self.it, myself)?;
+        }
+        self.front.call(&self.it, myself)
+    }
+
+    /// There may be something to read.
+    pub(super) fn poll(
         &mut self,
-        from: Offset,
-        progress: Progress,
+        pass: Pass,
         myself: &ActorRef<Message>,
     ) -> Result<(), ActorProcessingErr> {
-        self.end = progress.end;
-        self.at.offset = progress.next;
-        let (to, clock, partition) = (progress.next, self.at.clock, self.it.index);
-        self.it.links.read(partition, to, self.end);
-        if to <= from {
-            return Ok(());
+        match (pass, &mut self.behind) {
+            (Pass::Front, _) => return self.front.poll(&self.it, myself),
+            (Pass::Behind, Behind::Reading(behind)) => behind.poll(&self.it, myself)?,
+            (Pass::Behind, Behind::Nobody | Behind::Opening(_)) => return Ok(()),
         }
-        for (target, records) in self.it.router.drain() {
-            *self.sent.entry(target.range).or_default() += records.len();
-            self.it.links.count_read(records.len());
-            let batch = Batch { partition, from, to, clock, records };
-            target.actor.cast(range::Message::Batch(batch, myself.clone()))?;
-        }
+        self.join();
         Ok(())
     }
 
-    /// A partition of which all has been read holds nobody back.
-    fn caught_up(&mut self, wall: RecordTime) -> Result<(), ActorProcessingErr> {
-        if self.calling != Calling::Idle || self.end.is_none_or(|end| self.at.offset < end) {
-            return Ok(());
-        }
-        self.it.alignment.release(self.it.index);
-        let (told, when) = self.told;
-        // A wall clock that was set back must not silence it.
-        if told == self.at.offset && (when..when.plus_ms(TELL_MS)).contains(&wall) {
-            return Ok(());
-        }
-        self.told = (self.at.offset, wall);
-        for target in self.it.router.targets() {
-            let message = range::Message::CaughtUp(self.it.index, self.at.offset, wall);
-            target.actor.cast(message)?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn call(&mut self, myself: &ActorRef<Message>) -> Result<(), ActorProcessingErr> {
-        if self.calling == Calling::Wanted && self.may_read() {
-            self.calling = Calling::Called;
-            myself.cast(Message::Poll)?;
-        }
-        Ok(())
-    }
-
-    /// I10: a partition that has lost records stops the node loudly; one out of reach is tried again.
-    fn failed(&mut self, error: SourceError) -> Result<(), ActorProcessingErr> {
-        match error {
-            SourceError::Trimmed { .. } | SourceError::Shrunk { .. } | SourceError::Missing(_) => {
-                error!(partition = %self.it.name, error = one_line(&error), "source partition cannot be read on");
-                Err(error.into())
+    /// Where the pass behind has come as far as the front, the front goes on with its ranges: it repeats to them what
+    /// they have beyond (I3), and nothing is left out.
+    fn join(&mut self) {
+        let Behind::Reading(behind) = &mut self.behind else { return };
+        if behind.at().offset >= self.front.at().offset {
+            info!(partition = %self.it.name, at = %behind.at().offset, "brought up");
+            for (target, sent) in behind.hand_over() {
+                self.front.take_over(target, sent);
             }
-            SourceError::Unreachable { .. } => {
-                warn!(partition = %self.it.name, error = one_line(&error), "source is out of reach, trying again");
-                self.it.links.degraded(format!("input waits: {}", one_line(&error)));
-                self.seek(self.at)
-            }
+        }
+        self.tidy();
+    }
+
+    /// A pass that nobody needs any more is over, and who reads for nobody holds nobody back.
+    fn tidy(&mut self) {
+        if self.front.targets().is_empty() {
+            self.it.alignment.release((self.it.index, Pass::Front));
+        }
+        let is_over = match &self.behind {
+            Behind::Nobody => false,
+            Behind::Opening(waiting) => waiting.is_empty(),
+            Behind::Reading(behind) => behind.targets().is_empty(),
+        };
+        if is_over {
+            self.behind = Behind::Nobody;
+            self.it.alignment.release((self.it.index, Pass::Behind));
         }
     }
 
     /// Time passes.
     pub(super) fn tick(&mut self, myself: &ActorRef<Message>) -> Result<(), ActorProcessingErr> {
-        self.caught_up(RecordTime((self.it.clock)()))?;
-        self.call(myself)
+        if let Behind::Reading(behind) = &mut self.behind {
+            behind.tick(&self.it, myself)?;
+        }
+        self.front.tick(&self.it, myself)
     }
 
-    /// A range has applied so many bytes.
-    pub(super) fn applied(&mut self, range: RangeId, bytes: usize) {
-        if let Some(sent) = self.sent.get_mut(&range) {
-            *sent = sent.saturating_sub(bytes);
+    /// A range says what became of a batch.
+    pub(super) fn receipt(
+        &mut self,
+        receipt: Receipt,
+        myself: &ActorRef<Message>,
+    ) -> Result<(), ActorProcessingErr> {
+        let range = receipt.range;
+        let found = match &mut self.behind {
+            Behind::Reading(behind) if behind.has(range).is_some() => &mut **behind,
+            Behind::Reading(_) | Behind::Nobody | Behind::Opening(_) => &mut self.front,
+        };
+        // What an earlier owner says is about what it was sent.
+        let target = found.has(range).filter(|target| target.epoch == receipt.epoch).cloned();
+        let Some(target) = target else { return Ok(()) };
+        match receipt.said {
+            Said::Applied(bytes) => {
+                found.applied(range, bytes);
+                Ok(())
+            }
+            Said::Refused(position) => {
+                let from = found.at().offset;
+                info!(partition = %self.it.name, %range, %from, to = %position.offset, "reading again");
+                self.feed(target, position, myself)
+            }
         }
     }
 
-    /// A range is fed too, from where it stands.
+    /// A range is fed from where it stands. It may come twice, and for a range that is fed already, from elsewhere
+    /// or by another way: what counts is the newest epoch, and the position that comes with it.
     pub(super) fn feed(
         &mut self,
         target: Target,
         from: Position,
+        myself: &ActorRef<Message>,
     ) -> Result<(), ActorProcessingErr> {
-        let is_first = self.it.router.targets().is_empty();
-        self.told = (Offset(0), RecordTime(0));
-        self.sent.insert(target.range, 0);
-        self.it.router.add(target);
-        // Those that are fed already see again what they have, and ignore it (I3).
-        if is_first || from.offset < self.at.offset { self.seek(from) } else { Ok(()) }
-    }
-
-    /// A range is not fed any more.
-    pub(super) fn leave(&mut self, range: RangeId) {
-        self.it.router.remove(range);
-        self.sent.remove(&range);
-    }
-
-    /// A range stands elsewhere.
-    pub(super) fn go_back(
-        &mut self,
-        range: RangeId,
-        to: Position,
-    ) -> Result<(), ActorProcessingErr> {
-        if !self.it.router.targets().iter().any(|target| target.range == range) {
+        let newest = self.epochs.entry(target.range).or_default();
+        if newest.fences(target.epoch) {
             return Ok(());
         }
-        info!(partition = %self.it.name, %range, from = %self.at.offset, to = %to.offset, "reading again");
-        self.sent.insert(range, 0);
-        if to.offset < self.at.offset {
-            self.seek(to)?;
+        *newest = target.epoch;
+        self.remove(target.range);
+        let is_first = self.front.targets().is_empty();
+        let is_far = from.offset.0.saturating_add(FAR) < self.front.at().offset.0;
+        if is_far && !is_first {
+            return self.bring_up(target, from, myself);
+        }
+        self.front.add(target);
+        // Those that are fed already see again what they have, and ignore it (I3).
+        if is_first || from.offset < self.front.at().offset {
+            self.begin(from, myself)?;
         }
         Ok(())
     }
 
-    /// Forgets what has not been sent, and reads on from there.
-    fn seek(&mut self, to: Position) -> Result<(), ActorProcessingErr> {
-        self.it.router.clear();
-        self.parked.clear();
-        self.at = to;
-        self.read_up_to = to.offset;
-        self.calling = Calling::Wanted;
-        Ok(self.partition.seek(to.offset)?)
+    fn bring_up(
+        &mut self,
+        target: Target,
+        from: Position,
+        myself: &ActorRef<Message>,
+    ) -> Result<(), ActorProcessingErr> {
+        info!(partition = %self.it.name, range = %target.range, from = %from.offset, to = %self.front.at().offset, "far behind");
+        match &mut self.behind {
+            Behind::Reading(behind) => {
+                behind.add(target);
+                if from.offset < behind.at().offset {
+                    behind.seek(from)?;
+                    self.it.alignment.set((self.it.index, Pass::Behind), from.clock);
+                }
+            }
+            Behind::Opening(waiting) => waiting.push((target, from)),
+            Behind::Nobody => {
+                self.behind = Behind::Opening(vec![(target, from)]);
+                let opening = (self.it.again)(from.offset, super::waker(myself, Pass::Behind));
+                let myself = myself.clone();
+                // A reader that has gone meanwhile needs it no more.
+                let told = async move { drop(myself.cast(Message::Opened(Again(opening.await)))) };
+                drop(self.it.links.tasks().spawn(told));
+            }
+        }
+        Ok(())
+    }
+
+    /// The source was opened once more.
+    pub(super) fn opened(
+        &mut self,
+        Again(opened): Again,
+        myself: &ActorRef<Message>,
+    ) -> Result<(), ActorProcessingErr> {
+        let Behind::Opening(waiting) = std::mem::replace(&mut self.behind, Behind::Nobody) else {
+            return Ok(());
+        };
+        let least = waiting.iter().map(|(_, from)| *from).min_by_key(|from| from.offset);
+        let Some(least) = least else { return Ok(()) };
+        match opened {
+            Ok((partition, router)) => {
+                let mut behind = Stream::new(Pass::Behind, router, least);
+                behind.opened(partition);
+                waiting.into_iter().for_each(|(target, _)| behind.add(target));
+                behind.seek(least)?;
+                self.it.alignment.set((self.it.index, Pass::Behind), least.clock);
+                self.behind = Behind::Reading(Box::new(behind));
+                Ok(())
+            }
+            Err(error) => {
+                warn!(partition = %self.it.name, error = one_line(&error), "not opened once more: all are read for again");
+                waiting.into_iter().for_each(|(target, _)| self.front.add(target));
+                Ok(self.begin(least, myself)?)
+            }
+        }
+    }
+
+    /// A range is not fed any more, whoever owns it.
+    pub(super) fn leave(&mut self, range: RangeId) {
+        self.remove(range);
+        self.tidy();
+    }
+
+    /// The way to a range is lost, or its owner under that epoch.
+    pub(super) fn lost(&mut self, range: RangeId, epoch: Epoch) {
+        let behind = match &self.behind {
+            Behind::Nobody => None,
+            Behind::Opening(waiting) => {
+                waiting.iter().map(|(target, _)| target).find(|target| target.range == range)
+            }
+            Behind::Reading(behind) => behind.has(range),
+        };
+        let target = behind.or_else(|| self.front.has(range));
+        if target.is_some_and(|target| target.epoch == epoch) {
+            self.leave(range);
+        }
+    }
+
+    fn remove(&mut self, range: RangeId) {
+        self.front.remove(range);
+        match &mut self.behind {
+            Behind::Nobody => {}
+            Behind::Opening(waiting) => waiting.retain(|(target, _)| target.range != range),
+            Behind::Reading(behind) => drop(behind.remove(range)),
+        }
+    }
+
+    /// Nothing is read here any more.
+    pub(super) fn close(&mut self) {
+        self.front.close();
+        self.behind = Behind::Nobody;
+        self.it.alignment.end(self.it.index);
+        self.it.links.not_read(self.it.index);
     }
 }

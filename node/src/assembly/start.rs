@@ -11,9 +11,12 @@ use actors::machine::range::Settings;
 use actors::machine::scenario::{Kind, Scenario as Compiled, Stat};
 use actors::machine::sketch::Quantile;
 use actors::machine::transaction::Rules;
+use actors::remote::{DialError, Duplex};
 use actors::source::SourceError;
 use anyhow::Context as _;
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use proto::types::NodeId;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -66,7 +69,9 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
         holdings: durable.holdings,
         stores: Box::new(durable.stores),
         snapshots: durable.snapshots.clone(),
+        reads: None,
         look_back: look_back(&config, shares.prefetch, &clock, &tasks),
+        dial: Box::new(alone),
         decoders: inlet::decoders(&config)?,
         upserts: Box::new(move || Box::new(cells.clone())),
         rules,
@@ -82,6 +87,13 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
     let upkeep = Arc::new(upkeep);
     tasks.spawn(Arc::clone(&upkeep).run(stop.child_token()));
     Ok(running((engine, upkeep), config, (durable.lock, stop, figures, tasks), started))
+}
+
+/// The program has one node, which owns every range: it has nobody to dial.
+fn alone(node: &NodeId) -> BoxFuture<'static, Result<Duplex, DialError>> {
+    let why = "this node runs alone".to_owned();
+    let error = DialError { node: node.clone(), why };
+    async { Err(error) }.boxed()
 }
 
 /// Opens the source once more.

@@ -43,6 +43,19 @@ pub(in crate::engine) struct Opened {
     pub(in crate::engine) store: Box<dyn Store>,
     pub(in crate::engine) standing: Standing,
     pub(in crate::engine) origin: Origin,
+    /// The last place of its past that has been replayed.
+    pub(in crate::engine) read: Option<At>,
+}
+
+impl Opened {
+    fn new(store: Box<dyn Store>, standing: Standing, origin: Origin) -> Self {
+        Self { store, standing, origin, read: None }
+    }
+
+    /// Whether that slot may hold something that has not been replayed.
+    pub(super) fn needs(&self, at: At) -> bool {
+        self.standing.needs(at) && self.read.is_none_or(|read| read < at)
+    }
 }
 
 /// Which slots each journal has, ascending.
@@ -150,7 +163,7 @@ impl<'a> Shelf<'a> {
         let origin = Origin::Local;
         let Some(standing) = found else {
             if past.is_empty() {
-                return Ok(Ok(Opened { store, standing: Standing::nowhere(range), origin }));
+                return Ok(Ok(Opened::new(store, Standing::nowhere(range), origin)));
             }
             return Ok(Err("there is no local state".to_owned()));
         };
@@ -158,7 +171,7 @@ impl<'a> Shelf<'a> {
             warn!(%range, why, "the local state is thrown away");
             return Ok(Err(format!("the local state {why}")));
         }
-        Ok(Ok(Opened { store, standing, origin }))
+        Ok(Ok(Opened::new(store, standing, origin)))
     }
 
     /// The range out of that snapshot, or why not.
@@ -181,7 +194,7 @@ impl<'a> Shelf<'a> {
             return Ok(Err(why));
         }
         adopt(self.stores, range, place)
-            .map(|it| it.map(|(store, standing)| Opened { store, standing, origin }))
+            .map(|it| it.map(|(store, standing)| Opened::new(store, standing, origin)))
     }
 
     /// An empty store, where the journals have all that the range has ever committed.
@@ -201,12 +214,12 @@ impl<'a> Shelf<'a> {
         self.stores.destroy(range)?;
         let why = refused.join("; ");
         warn!(%range, why, "range restored from the journal's beginning");
-        Ok(Opened { store: self.stores.open(range)?, standing, origin })
+        Ok(Opened::new(self.stores.open(range)?, standing, origin))
     }
 }
 
 /// Whether a state at `place` is of this past, and the journals have all that it lacks; if not, why not.
-fn stands(place: Place, holding: &Holding, past: &[Stretch<'_>]) -> Result<(), String> {
+pub(super) fn stands(place: Place, holding: &Holding, past: &[Stretch<'_>]) -> Result<(), String> {
     if !is_in(past, place.at) {
         return Err(format!("is of another past ({})", told(place.at, holding)));
     }

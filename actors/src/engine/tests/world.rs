@@ -1,10 +1,12 @@
 //! Nodes on one source and one object store, and who owns what.
 
-use std::collections::BTreeMap;
+mod net;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -23,8 +25,9 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
+use self::net::Net;
 use crate::aggregator::{UpsertRow, Upserts};
-use crate::engine::{Engine, Holding, Life, Past, ReleaseError, Setup, Stores};
+use crate::engine::{Engine, Holding, Life, Past, Place, ReleaseError, Route, Setup, Stores};
 use crate::journal::log::{ObjectLog, ObjectLogs};
 use crate::machine::fields::FieldTable;
 use crate::machine::partial::layout::Layout;
@@ -182,9 +185,9 @@ impl Stores for Memory {
     }
 }
 
-struct Node {
+pub(super) struct Node {
     life: Life,
-    engine: Engine,
+    pub(super) engine: Arc<Engine>,
 }
 
 struct Owned {
@@ -197,13 +200,31 @@ pub(super) struct World {
     objects: Arc<InMemory>,
     topics: Arc<Topics>,
     taken: Taken,
-    nodes: Vec<Node>,
+    pub(super) nodes: Vec<Node>,
     ranges: Vec<Owned>,
+    pub(super) net: Net,
+    /// The version of the map; `None` where nodes know nothing of each other, and each reads all.
+    version: Option<u64>,
+    /// The nodes that do not hear of changes to the map.
+    pub(super) deaf: BTreeSet<usize>,
+    /// How often a source was opened once more.
+    pub(super) looked_back: Arc<AtomicUsize>,
 }
 
 impl World {
     /// `ranges` ranges on as many nodes as `shares` has; each owns as many as it says.
     pub(super) async fn new(ranges: u16, shares: &[usize]) -> Self {
+        Self::begin(ranges, shares, None).await
+    }
+
+    /// The same, but each node reads its share of the partitions, for all ranges wherever they are.
+    pub(super) async fn cluster(ranges: u16, shares: &[usize]) -> Self {
+        let mut world = Self::begin(ranges, shares, Some(0)).await;
+        world.tell();
+        world
+    }
+
+    async fn begin(ranges: u16, shares: &[usize], version: Option<u64>) -> Self {
         let owners = shares.iter().enumerate();
         let owners = owners.flat_map(|(node, &count)| std::iter::repeat_n(node, count));
         let keys = KeyRange::divide(NonZeroU16::new(ranges).unwrap());
@@ -217,13 +238,20 @@ impl World {
             taken: Taken::default(),
             nodes: Vec::new(),
             ranges: (0..).zip(keys).zip(owners).map(owned).collect(),
+            net: Net::default(),
+            version,
+            deaf: BTreeSet::new(),
+            looked_back: Arc::default(),
         };
         for number in 0..shares.len() {
             let life = (Incarnation(1), NodeId::new(&format!("node-{number}")).unwrap());
             let own = world.ranges.iter().filter(|it| it.owner == number);
             let source = Arc::new(Shared(Arc::clone(&world.topics)));
-            let setup = world.setup(&life, own.map(|it| it.holding.clone()).collect());
-            let engine = Engine::start(setup, source, Box::new(world.taken.clone())).await.unwrap();
+            let mut setup = world.setup(&life, own.map(|it| it.holding.clone()).collect());
+            setup.reads = version.map(|_| share(number, shares.len()));
+            let sink = Box::new(world.taken.clone());
+            let engine = Arc::new(Engine::start(setup, source, sink).await.unwrap());
+            world.net.join(&engine);
             world.nodes.push(Node { life, engine });
         }
         world
@@ -239,7 +267,7 @@ impl World {
         let status = table.intern(Leg::Response, "/status");
         let columns = vec![ResultField { name: "status".to_owned(), from: vec![status] }];
         let partitions = self.topics.partitions.clone();
-        let topics = Arc::clone(&self.topics);
+        let (topics, looked_back) = (Arc::clone(&self.topics), Arc::clone(&self.looked_back));
         let dir = Arc::new(tempfile::tempdir().unwrap());
         Setup {
             node: life.1.clone(),
@@ -248,7 +276,10 @@ impl World {
             holdings,
             stores: Box::new(Memory(Arc::default(), dir)),
             snapshots: Snapshots::new(self.objects.clone()),
+            reads: None,
+            dial: self.net.dial(life.1.clone()),
             look_back: Box::new(move || {
+                looked_back.fetch_add(1, Ordering::SeqCst);
                 let source: Arc<dyn Source> = Arc::new(Shared(Arc::clone(&topics)));
                 async { Ok(source) }.boxed()
             }),
@@ -302,11 +333,111 @@ impl World {
         self.nodes[node].engine.release(self.ranges[place].holding.id, PATIENCE).await
     }
 
-    /// The range at `place` goes to the other node.
+    /// The range at `place` goes to the next node.
     pub(super) async fn moves(&mut self, place: usize) {
+        self.moves_by(place, 1).await;
+    }
+
+    /// The range at `place` goes so many nodes on.
+    pub(super) async fn moves_by(&mut self, place: usize, nodes: usize) {
         let to = self.release(place, PATIENCE).await.unwrap();
         let from = self.ranges[place].owner;
-        self.goes(place, to, 1 - from).await;
+        self.goes(place, to, (from + nodes) % self.nodes.len()).await;
+        self.tell();
+    }
+
+    /// The next node has a copy of the range at `place`, nearly as far as its owner.
+    pub(super) async fn warms(&self, place: usize) {
+        let Owned { holding, owner } = &self.ranges[place];
+        let life = self.nodes[*owner].life.clone();
+        let (journal, mut holding) = (Arc::new(self.journal(&life)), holding.clone());
+        let before = holding.past.iter().rev().find(|past| past.life == life);
+        let from = before.map_or(Slot(1), |past| past.to);
+        let epoch = holding.epoch;
+        holding.past.push(Past { life, epoch, journal, from, to: from });
+        let (next, range) = (&self.nodes[(owner + 1) % self.nodes.len()].engine, holding.id);
+        next.warm(holding.clone()).await;
+        next.warm(holding).await;
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while next.copies() != [(range, epoch, true)] {
+                sleep(Duration::from_millis(5)).await;
+            }
+        });
+        assert!(waited.await.is_ok(), "not ready: {:?}", next.copies());
+    }
+
+    /// Who hears it hears the map.
+    pub(super) fn tell(&mut self) {
+        let Some(version) = &mut self.version else { return };
+        *version += 1;
+        let version = *version;
+        for number in 0..self.nodes.len() {
+            if !self.deaf.contains(&number) {
+                self.nodes[number].engine.route(version, &self.map(number));
+            }
+        }
+    }
+
+    /// The map, as it is told to a node.
+    pub(super) fn map(&self, number: usize) -> Vec<Route> {
+        let route = |owned: &Owned| {
+            let Holding { id, keys, epoch, .. } = owned.holding;
+            let there = || Place::There(self.nodes[owned.owner].life.1.clone());
+            let at = if owned.owner == number { Place::Here } else { there() };
+            Route { range: id, keys, epoch, at }
+        };
+        self.ranges.iter().map(route).collect()
+    }
+
+    /// A node is gone without a word: others get its ranges, and read what it has read.
+    pub(super) async fn loses(&mut self, node: usize) {
+        self.net.down(&self.nodes[node].life.1);
+        let partitions = self.topics.partitions.len();
+        self.shuts_out(node, true).await;
+        self.tell();
+        let left: Vec<_> = (0..self.nodes.len()).filter(|it| *it != node).collect();
+        for (place, number) in left.iter().enumerate() {
+            let of = |index: &PartitionIndex| index.index() % left.len() == place;
+            let reads = (0..).map(PartitionIndex).take(partitions).filter(of).collect();
+            self.nodes[*number].engine.read(&reads).await.unwrap();
+        }
+    }
+
+    /// Waits until the ranges of these nodes have applied all that there is.
+    pub(super) async fn applied(&self, nodes: &[usize]) {
+        let ends: Vec<u64> = self.topics.records.iter().map(|it| it.lock().len() as u64).collect();
+        let waited = tokio::time::timeout(PATIENCE, async {
+            for &number in nodes {
+                loop {
+                    let reports = self.nodes[number].engine.reports().await.unwrap();
+                    let at = |it: &crate::range::Report| {
+                        it.positions.iter().map(|position| position.offset.0).eq(ends.clone())
+                    };
+                    if reports.iter().all(at) {
+                        break;
+                    }
+                    sleep(Duration::from_millis(10)).await;
+                }
+            }
+        });
+        assert!(waited.await.is_ok(), "not applied: {:?}", self.consumed().await);
+    }
+
+    /// Waits until each node knows that everything is durable, of the partitions that it reads and no others.
+    pub(super) async fn durable(&self) {
+        let end =
+            |index: &PartitionIndex| Offset(self.topics.records[index.index()].lock().len() as u64);
+        for node in &self.nodes {
+            let reads = node.engine.reads();
+            let expected: Vec<_> = reads.iter().map(|index| (*index, end(index))).collect();
+            let links = &node.engine.links;
+            let waited = tokio::time::timeout(PATIENCE, async {
+                while !links.all_have_committed() || links.safe_positions() != expected {
+                    sleep(Duration::from_millis(20)).await;
+                }
+            });
+            assert!(waited.await.is_ok(), "{:?} is not {expected:?}", links.safe_positions());
+        }
     }
 
     async fn goes(&mut self, place: usize, to: Slot, next: usize) {
@@ -335,7 +466,8 @@ impl World {
         }
         for place in 0..self.ranges.len() {
             if self.ranges[place].owner == node {
-                self.goes(place, slot, 1 - node).await;
+                let next = (node + 1 + place % (self.nodes.len() - 1)) % self.nodes.len();
+                self.goes(place, slot, next).await;
             }
         }
         if !is_killed {
@@ -381,6 +513,12 @@ impl World {
         }
         (consumed, is_settled)
     }
+}
+
+/// The partitions that one of so many nodes reads.
+pub(super) fn share(number: usize, nodes: usize) -> BTreeSet<PartitionIndex> {
+    let all = (0..).map(PartitionIndex).take(Leg::ALL.len() * PARTITIONS);
+    all.filter(|index| index.index() % nodes == number).collect()
 }
 
 fn decoder(leg: Leg) -> Decoder {

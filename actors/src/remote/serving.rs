@@ -1,0 +1,139 @@
+//! The owner's side of a connection: frames become messages for the ranges here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use proto::types::{Epoch, NodeId, RangeId};
+use ractor::rpc::CallResult;
+use ractor::{Actor, ActorRef};
+use tokio::sync::mpsc::UnboundedSender;
+use tracing::{info, warn};
+
+use super::Duplex;
+use super::proxy::Receipts;
+use crate::engine::Links;
+use crate::machine::frame::{FrameError, ToOwner, ToReader};
+use crate::machine::positions::Position;
+use crate::{range, reader};
+
+/// How long a range that was asked how it stands may take; then it is asked again.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often the other side hears record clocks, and thereby that this one lives.
+const CLOCKS: Duration = Duration::from_millis(200);
+/// How many times as rarely it hears what is durable.
+const COMMITTED: u32 = 5;
+
+/// A connection that another node has opened.
+pub(crate) struct Serving {
+    pub(crate) links: Arc<Links>,
+    pub(crate) from: NodeId,
+    pub(crate) duplex: Duplex,
+}
+
+/// The state of a conversation.
+struct Talk {
+    links: Arc<Links>,
+    outgoing: UnboundedSender<Bytes>,
+    /// What stands for the other node's readers.
+    readers: ActorRef<reader::Message>,
+    /// The ranges that were asked for.
+    opened: BTreeMap<RangeId, Epoch>,
+    /// Ranges that were asked how they stand.
+    asked: FuturesUnordered<BoxFuture<'static, ToReader>>,
+    ticks: u32,
+}
+
+/// Serves the other node until it goes, says what is no frame, or this node stops.
+pub(crate) async fn serve(Serving { links, from, mut duplex }: Serving) {
+    let spawned = Actor::spawn(None, Receipts, duplex.outgoing.clone()).await;
+    let Ok((readers, _)) = spawned else { return };
+    let stopping = links.stopping().clone();
+    let (opened, asked) = (BTreeMap::new(), FuturesUnordered::new());
+    let mut talk = Talk { links, outgoing: duplex.outgoing, readers, opened, asked, ticks: 0 };
+    let mut tick = tokio::time::interval(CLOCKS);
+    info!(node = %from, "another node reads for ranges here");
+    loop {
+        tokio::select! {
+            frame = duplex.incoming.recv() => {
+                let Some(frame) = frame else { break };
+                if let Err(error) = talk.hear(&frame) {
+                    warn!(node = %from, %error, "connection closed");
+                    break;
+                }
+            }
+            Some(answer) = talk.asked.next() => talk.say(&answer),
+            _ = tick.tick() => talk.tick(),
+            () = stopping.cancelled() => break,
+        }
+    }
+    talk.readers.stop(None);
+    info!(node = %from, "it does so no more");
+}
+
+impl Talk {
+    /// Who does not listen any more has closed the other queue too.
+    fn say(&self, frame: &ToReader) {
+        drop(self.outgoing.send(frame.encode()));
+    }
+
+    fn hear(&mut self, frame: &Bytes) -> Result<(), FrameError> {
+        let (range, epoch, message) = match ToOwner::decode(frame)? {
+            ToOwner::Clocks(all) => {
+                self.links.alignment().hear(&all);
+                return Ok(());
+            }
+            ToOwner::Open(range, epoch) => {
+                self.open(range, epoch);
+                return Ok(());
+            }
+            ToOwner::Batch(range, epoch, batch) => {
+                (range, epoch, range::Message::Batch(batch, self.readers.clone()))
+            }
+            ToOwner::CaughtUp(range, epoch, partition, (at, wall)) => {
+                (range, epoch, range::Message::CaughtUp(partition, at, wall))
+            }
+        };
+        // I1: a range hears only who means it under its present epoch.
+        if !self.links.served().deliver((range, epoch), message) {
+            self.say(&ToReader::NotHere(range, epoch));
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, range: RangeId, epoch: Epoch) {
+        let Some(actor) = self.links.served().of(range, epoch) else {
+            return self.say(&ToReader::NotHere(range, epoch));
+        };
+        self.opened.insert(range, epoch);
+        self.asked.push(Box::pin(async move {
+            match actor.call(range::Message::Report, Some(PATIENCE)).await {
+                Ok(CallResult::Success(report)) => {
+                    ToReader::Positions(range, epoch, report.positions)
+                }
+                Ok(CallResult::Timeout | CallResult::SenderError) | Err(_) => {
+                    ToReader::NotHere(range, epoch)
+                }
+            }
+        }));
+    }
+
+    fn tick(&mut self) {
+        self.say(&ToReader::Clocks(self.links.alignment().told()));
+        self.ticks = (self.ticks + 1) % COMMITTED;
+        if self.ticks > 0 {
+            return;
+        }
+        let served = self.links.served();
+        self.opened.retain(|range, epoch| served.of(*range, *epoch).is_some());
+        for (&range, &epoch) in &self.opened {
+            let positions: Vec<Position> = self.links.committed_of(range);
+            if !positions.is_empty() {
+                self.say(&ToReader::Committed(range, epoch, positions));
+            }
+        }
+    }
+}
