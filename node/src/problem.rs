@@ -133,6 +133,10 @@ register! {
     BadConfig = 804, "CONFIG_INVALID", InvalidArgument;
     /// An address that may not be listened on.
     NotLoopback = 805, "NOT_LOOPBACK", InvalidArgument;
+    /// A port for other nodes that would be open to anybody.
+    PeerOpen = 806, "PEER_NEEDS_TLS", InvalidArgument;
+    /// Certificates for other nodes that cannot be used.
+    PeerTls = 807, "PEER_TLS_INVALID", InvalidArgument;
     /// Records are lost, counted twice, or wrong.
     CheckFailed = 901, "CHECK_FAILED", DataLoss;
 }

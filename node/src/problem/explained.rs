@@ -152,6 +152,14 @@ explain! {
         "that address may not be listened on",
         "there is no login and no TLS yet, and the API shows customers' data",
         "listen on 127.0.0.1 and forward the port, for example with ssh -L";
+    PeerOpen:
+        "other nodes may not be listened for at that address",
+        "without TLS anybody on the network could speak as a node",
+        "give listen.peer.tls, or listen on 127.0.0.1 where all nodes are on one machine";
+    PeerTls:
+        "the certificates for the peer port cannot be used",
+        "a file is missing or no PEM, or the certificate is not this node's",
+        "have one issued with the one URI name spiffe://<cluster>/node/<node>, and name it in listen.peer.tls";
     CheckFailed:
         "a check found records lost, counted twice or wrong",
         "see the report: it names what differs",
