@@ -20,5 +20,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.enable_type_names();
     tonic_prost_build::configure()
         .compile_fds_with_config(compiler.file_descriptor_set(), config)?;
+    between_nodes()
+}
+
+/// What nodes say to each other: no part of the API, so reflection doesn't show it.
+fn between_nodes() -> Result<(), Box<dyn std::error::Error>> {
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler.include_source_info(true).open_files(["throughline/peer/v1/peer.proto"])?;
+    let mut config = tonic_prost_build::Config::new();
+    // A frame is as large as its sender likes: it is not copied where it can be shared.
+    config.bytes([".throughline.peer.v1.Frame"]);
+    tonic_prost_build::configure()
+        .compile_fds_with_config(compiler.file_descriptor_set(), config)?;
     Ok(())
 }

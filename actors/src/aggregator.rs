@@ -106,6 +106,9 @@ impl State {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Aggregator;
 
+// Stays in the process: with a codec each spawn would be announced to every node.
+impl ractor::Message for Message {}
+
 impl Actor for Aggregator {
     type Msg = Message;
     type State = State;

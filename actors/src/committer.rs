@@ -188,6 +188,9 @@ impl State {
 #[error("another process has taken this node's journal over; this one stops, nothing is lost")]
 pub struct Fenced;
 
+// Stays in the process: with a codec each spawn would be announced to every node.
+impl ractor::Message for Message {}
+
 impl Actor for Committer {
     type Msg = Message;
     type State = State;

@@ -170,6 +170,9 @@ pub fn size(row: &Row) -> usize {
     row.key.len() + row.payload.len() + 64
 }
 
+// Stays in the process: with a codec each spawn would be announced to every node.
+impl ractor::Message for Message {}
+
 impl Actor for Publisher {
     type Msg = Message;
     type State = State;

@@ -248,6 +248,9 @@ impl State {
     }
 }
 
+// Stays in the process: with a codec each spawn would be announced to every node.
+impl ractor::Message for Message {}
+
 impl Actor for Range {
     type Msg = Message;
     type State = State;

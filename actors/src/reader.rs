@@ -98,6 +98,9 @@ pub struct Reader;
 /// How often a reader that waits looks whether it still has to.
 const TICK: std::time::Duration = std::time::Duration::from_millis(50);
 
+// Stays in the process: with a codec each spawn would be announced to every node.
+impl ractor::Message for Message {}
+
 impl Actor for Reader {
     type Msg = Message;
     type State = State;

@@ -32,6 +32,9 @@ pub struct Arguments {
     pub range: ActorRef<range::Message>,
 }
 
+// Stays in the process: with a codec each spawn would be announced to every node.
+impl ractor::Message for Message {}
+
 impl Actor for Transaction {
     type Msg = Message;
     type State = Option<Arguments>;

@@ -34,7 +34,7 @@ use proto::types::NodeId;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use join::{Join, Keep};
 pub use kafka::Properties;
-pub use listen::Listen;
+pub use listen::{Listen, PeerPort};
 pub use objects::Objects;
 pub use report::{Setting, Value};
 pub use scenario::{Checked, check as check_scenario};

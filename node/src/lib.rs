@@ -8,5 +8,6 @@ pub mod endpoints;
 #[cfg(test)]
 mod fake;
 pub mod metrics;
+pub mod peer;
 pub mod problem;
 pub mod workload;

@@ -3,6 +3,7 @@
 mod exposition;
 mod measures;
 pub mod names;
+mod peer;
 mod serving;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use crate::api::Calls;
 use crate::api::backend::{
     Backend, Counts, Ledger, Progress, Pulse, RangeState, Snapshot, SnapshotState, Upkeep,
 };
+use crate::peer::Peers;
 use crate::problem::Problem;
 
 /// Reads the counters and writes them down.
@@ -23,6 +25,7 @@ use crate::problem::Problem;
 pub struct Exporter {
     backend: Arc<dyn Backend>,
     calls: Arc<Calls>,
+    peers: Option<Peers>,
 }
 
 impl std::fmt::Debug for Exporter {
@@ -35,7 +38,13 @@ impl Exporter {
     /// An exporter of what `backend` and `calls` count.
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, calls: Arc<Calls>) -> Self {
-        Self { backend, calls }
+        Self { backend, calls, peers: None }
+    }
+
+    /// The same, with what is counted of the traffic with other nodes.
+    #[must_use]
+    pub fn with_peers(self, peers: Peers) -> Self {
+        Self { peers: Some(peers), ..self }
     }
 
     /// All metrics in Prometheus' text format.
@@ -75,6 +84,7 @@ impl Exporter {
         }
         upkeep(&mut out, &pulse.upkeep);
         measures(&mut out, &pulse.measures);
+        peer::peers(&mut out, &self.peers.as_ref().map(Peers::counts).unwrap_or_default());
         self.calls(&mut out);
         Ok(out.finish())
     }

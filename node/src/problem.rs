@@ -141,6 +141,10 @@ register! {
     NotLoopback = 805, "NOT_LOOPBACK", InvalidArgument;
     /// An object store that does not keep what logs need.
     StoreUnfit = 806, "OBJECT_STORE_UNFIT", FailedPrecondition;
+    /// A port for other nodes that would be open to anybody.
+    PeerOpen = 807, "PEER_NEEDS_TLS", InvalidArgument;
+    /// Certificates for other nodes that cannot be used.
+    PeerTls = 808, "PEER_TLS_INVALID", InvalidArgument;
     /// Records are lost, counted twice, or wrong.
     CheckFailed = 901, "CHECK_FAILED", DataLoss;
 }

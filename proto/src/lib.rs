@@ -2,4 +2,5 @@
 
 pub mod api;
 pub mod log;
+pub mod peer;
 pub mod types;

@@ -14,6 +14,9 @@ pub(super) struct Never;
 #[derive(Debug)]
 pub(super) struct Supervisor;
 
+// Stays in the process: with a codec each spawn would be announced to every node.
+impl ractor::Message for Never {}
+
 impl Actor for Supervisor {
     type Msg = Never;
     type State = watch::Sender<Option<String>>;

@@ -478,12 +478,62 @@ fn an_address_that_others_could_reach_is_refused() {
 }
 
 #[test]
+fn the_peer_port_is_there_where_the_file_says_so() {
+    let of = |text: &str| config(text).listen.peer;
+    assert_eq!(of(""), None);
+    let port = of("listen: { peer: {} }").unwrap();
+    assert_eq!((port.addr.to_string().as_str(), port.tls), ("127.0.0.1:7401", None));
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["tls.crt", "tls.key", "ca.crt"].map(|it| folder.path().join(it));
+    for file in &files {
+        std::fs::write(file, "").unwrap();
+    }
+    let [cert, key, ca] = files;
+    let (c, k, a) = (cert.display(), key.display(), ca.display());
+    let tls = format!("{{ cert: \"{c}\", key: \"{k}\", ca: \"{a}\" }}");
+    let port = of(&format!("listen: {{ peer: {{ addr: \"0.0.0.0:7401\", tls: {tls} }} }}"));
+    let tls = Some(crate::peer::TlsFiles { cert, key, ca });
+    assert_eq!(port, Some(PeerPort { addr: "0.0.0.0:7401".parse().unwrap(), tls }));
+}
+
+#[test]
+fn a_peer_port_that_others_could_reach_needs_certificates_that_are_there() {
+    check(
+        "listen: { peer: { addr: \"0.0.0.0:7401\" } }",
+        &[concat!(
+            "5:25 TL-0204 0.0.0.0 is open to the network, so peer needs tls ",
+            "[add tls: { cert: FILE, key: FILE, ca: FILE }] (without it anybody on the network could ",
+            "speak as a node; where all nodes are on one machine, use 127.0.0.1)"
+        )],
+    );
+    check(
+        "listen:\n  peer:\n    tls:\n      cert: /nowhere/tls.crt\n      keys: k",
+        &[
+            concat!(
+                "8:13 TL-0214 cert names /nowhere/tls.crt, which cannot be read ",
+                "[No such file or directory (os error 2)] ",
+                "(a relative path counts from the folder in which the node is started)"
+            ),
+            "7:5 TL-0204 tls needs the key \"key\"",
+            "7:5 TL-0204 tls needs the key \"ca\"",
+            "9:7 TL-0202 \"keys\" is not known here [did you mean \"key\"?] (known here: cert, key, ca)",
+        ],
+    );
+    check(
+        "listen: { peer: { addr: localhost:7402 } }",
+        &[
+            "5:1 TL-0210 metrics and peer cannot both listen on 127.0.0.1:7402 [give it a port of its own]",
+        ],
+    );
+}
+
+#[test]
 fn what_a_later_version_will_do_is_not_ignored() {
     check(
-        "access: {}\nlisten: { peer: {} }\nsinks: { postgres: {} }",
+        "access: {}\nlisten: { public: { tls: {} } }\nsinks: { postgres: {} }",
         &[
             "5:1 TL-0230 \"access\" is not in this version yet [remove it] (this version knows no users; it serves on the loopback interface only)",
-            "6:11 TL-0230 \"peer\" is not in this version yet [remove it] (this version runs on one node, so there is no peer to listen to)",
+            "6:21 TL-0230 \"tls\" is not in this version yet [remove it] (this version serves on the loopback interface only, where it needs none)",
             "7:10 TL-0230 \"postgres\" is not in this version yet [remove it] (all outlets go to the same sink in this version: kafka or files)",
         ],
     );

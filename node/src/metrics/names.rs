@@ -66,6 +66,9 @@ families! {
     DISK_USED: Gauge "throughline_disk_used_bytes" "Local disk that the ranges' state takes.";
     HELD: Gauge "throughline_held_bytes" "Memory of open transactions (mailboxes), and of what has to stay there (index).";
     HELD_LIMIT: Gauge "throughline_held_limit_bytes" "What both together should take at most; mailboxes give way.";
+    PEER_SESSIONS: Gauge "throughline_peer_sessions" "Control sessions with other nodes, in either direction.";
+    PEER_REFUSED: Counter "throughline_peer_refused_total" "Connections with other nodes that came to nothing, by reason.";
+    PEER_DROPPED: Counter "throughline_peer_messages_dropped_total" "Control messages between nodes that were dropped, by reason.";
     GRPC_REQUESTS: Counter "throughline_grpc_requests_total" "Calls answered by the API.";
     GRPC_DURATION: Histogram "throughline_grpc_request_duration_seconds" "From a call's request to its answer, whatever the outcome.";
 }

@@ -168,6 +168,14 @@ explain! {
         "journals cannot be kept in that object store",
         "it creates a name that exists once more, so that two nodes could both believe that they own a slot",
         "take a store that heeds If-None-Match on PUT, as Amazon S3 and MinIO do, or a folder";
+    PeerOpen:
+        "other nodes may not be listened for at that address",
+        "without TLS anybody on the network could speak as a node",
+        "give listen.peer.tls, or listen on 127.0.0.1 where all nodes are on one machine";
+    PeerTls:
+        "the certificates for the peer port cannot be used",
+        "a file is missing or no PEM, or the certificate is not this node's",
+        "have one issued with the one URI name spiffe://<cluster>/node/<node>, and name it in listen.peer.tls";
     CheckFailed:
         "a check found records lost, counted twice or wrong",
         "see the report: it names what differs",

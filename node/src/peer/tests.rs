@@ -1,0 +1,8 @@
+//! What the transport promises, on real sockets.
+
+mod harness;
+mod nearby;
+mod rotation;
+mod sessions;
+mod strangers;
+mod streams;
