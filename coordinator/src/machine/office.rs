@@ -59,10 +59,28 @@ struct Leadership {
     beat_ms: u64,
     /// When the store answered last.
     answered_ms: u64,
-    /// Who led before and whose connection broke, and when it was heard last.
-    former: Option<(Member, u64)>,
-    /// Whether another node has said anything.
-    is_heard: bool,
+    others: Others,
+}
+
+/// What a leader has heard of other nodes.
+#[derive(Debug)]
+enum Others {
+    /// Nothing: it may be the one that is cut off.
+    Unheard {
+        /// Who led before and whose connection broke, and when it was heard last.
+        former: Option<(Member, u64)>,
+    },
+    /// Something.
+    Heard,
+}
+
+/// How long a process that does not lead waits for who does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Haste {
+    /// As its settings say.
+    Patient,
+    /// It asks at the next tick, whoever leads.
+    AtOnce,
 }
 
 /// One process's part in leading.
@@ -83,8 +101,7 @@ pub struct Office {
     is_busy: bool,
     /// Where nodes were last known to be reached, also such as are dead.
     addresses: BTreeMap<NodeId, String>,
-    /// Whether it is to ask to lead at the next tick, whoever does.
-    contends: bool,
+    haste: Haste,
     /// How often in a row it has led without hearing another node: it asks less and less often.
     isolations: u32,
 }
@@ -106,7 +123,7 @@ impl Office {
             told: Slot(0),
             is_busy: false,
             addresses: BTreeMap::new(),
-            contends: false,
+            haste: Haste::Patient,
             isolations: 0,
         }
     }
@@ -126,7 +143,7 @@ impl Office {
 
     /// Asks to lead at the next tick, whoever does.
     pub const fn contend(&mut self) {
-        self.contends = true;
+        self.haste = Haste::AtOnce;
     }
 
     /// Time has passed. Comes twice a beat, also while the store is at work.
@@ -196,7 +213,8 @@ impl Office {
             Outcome::Done => self.worked(now_ms),
             Outcome::Led => self.begin(now_ms),
             Outcome::Outrun => {
-                let was_alone = matches!(&self.role, Role::Leading(leads) if !leads.is_heard);
+                let was_alone = matches!(&self.role, Role::Leading(leads)
+                    if matches!(leads.others, Others::Unheard { .. }));
                 self.isolations += u32::from(was_alone);
                 self.role = Role::Following;
                 self.watch = Watch { heard_ms: now_ms, ..Watch::default() };

@@ -291,7 +291,7 @@ impl Agent {
     fn read_on(&mut self) {
         let (table, read) = (self.follow.table(), self.follow.read());
         if let Phase::Living(living) = &mut self.phase {
-            self.work.extend(living.follow((&table, read), &self.setup));
+            self.work.extend(living.follow((&*table, read), &self.setup));
         }
         self.view.send_modify(|view| (view.table, view.read) = (table, read));
     }

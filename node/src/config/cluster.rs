@@ -23,6 +23,7 @@ pub(super) fn discovery(root: &Section<'_>) -> Seeds {
     let section = root.section("discovery");
     let seeds = section.node("seeds").map(|node| seeds(&section, node));
     let name = section.find("dns", rules::text);
+    section.knows("port");
     let port = match section.has("port") {
         true => section.find("port", number(1, u16::MAX)),
         // Beside a name only, so that it is not shown where it means nothing.

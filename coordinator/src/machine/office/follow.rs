@@ -1,6 +1,6 @@
 //! What a process does while it does not lead, and how it knows who does.
 
-use super::{Effect, Job, Leading, Letter, Office, Role, Watch};
+use super::{Effect, Haste, Job, Leading, Letter, Office, Others, Role, Watch};
 use crate::machine::share::score;
 
 /// How much longer some wait than others, so that they don't all ask at once, in milliseconds.
@@ -18,12 +18,12 @@ impl Office {
         };
         let heard = self.watch.leader.as_ref().map(|leader| leader.term);
         let seen = heard.max(Some(table.term())).unwrap_or_default();
-        let is_due =
-            self.contends || self.settings.is_candidate && self.is_patient_until() <= now_ms;
+        let is_due = self.haste == Haste::AtOnce
+            || self.settings.is_candidate && self.is_patient_until() <= now_ms;
         if !is_due {
             return Vec::new();
         }
-        (self.role, self.is_busy, self.contends) = (Role::Asking, true, false);
+        (self.role, self.is_busy, self.haste) = (Role::Asking, true, Haste::Patient);
         vec![Effect::Do(Job::Lead { seen })]
     }
 
@@ -60,9 +60,9 @@ impl Office {
         }
         self.isolations = 0;
         let Role::Leading(leads) = &mut self.role else { return };
-        leads.is_heard = true;
+        let before = std::mem::replace(&mut leads.others, Others::Heard);
         // Only now its silence means something, and not if it is itself that speaks.
-        if let Some((former, heard_ms)) = leads.former.take()
+        if let Others::Unheard { former: Some((former, heard_ms)) } = before
             && former.node != *sender
         {
             leads.lead.missed(former.clone(), heard_ms);

@@ -2,7 +2,7 @@
 
 use super::{
     Ask, Denied, Effect, Job, Joining, Lead, Leadership, Leading, Letter, Member, NodeId, Office,
-    Order, Queue, Request, Role, Standing,
+    Order, Others, Queue, Request, Role, Standing,
 };
 
 impl Office {
@@ -18,8 +18,7 @@ impl Office {
             is_due: true,
             beat_ms: now_ms,
             answered_ms: now_ms,
-            former: former.map(|member| (member, self.watch.heard_ms)),
-            is_heard: false,
+            others: Others::Unheard { former: former.map(|it| (it, self.watch.heard_ms)) },
         };
         self.role = Role::Leading(Box::new(leads));
         let mut effects = self.beat(now_ms);

@@ -102,7 +102,9 @@ impl Living {
         if self.body.is_none() {
             // It can do nothing yet but end.
             let end = |order: &&Order| matches!(order, Order::Rejoin { .. });
-            orders.iter().filter(end).for_each(|order| drop(self.life.obey(order, table)));
+            for order in orders.iter().filter(end) {
+                self.life.obey(order, table);
+            }
             return Vec::new();
         }
         let deeds: Vec<_> =
@@ -173,7 +175,7 @@ impl Living {
                 async move {
                     let served = match holding {
                         Ok(holding) => body.serve(holding).await,
-                        Err(error) => Err(error.into()),
+                        Err(error) => Err(error),
                     };
                     Event::Done(Done::Served(range, epoch, served))
                 }
@@ -188,7 +190,7 @@ impl Living {
                 async move {
                     let warmed = match holding {
                         Ok(holding) => body.warm(holding).await,
-                        Err(error) => Err(error.into()),
+                        Err(error) => Err(error),
                     };
                     Event::Done(Done::Warmed(range, epoch, warmed))
                 }

@@ -21,7 +21,7 @@ fn intend(name: &str, intent: Intent) -> Request {
 
 /// How many ranges each node serves, fewest first.
 fn counts(town: &Town) -> Vec<usize> {
-    let mut counts: Vec<_> = town.served().values().map(std::collections::BTreeMap::len).collect();
+    let mut counts: Vec<_> = town.served().values().map(BTreeMap::len).collect();
     counts.sort_unstable();
     counts
 }

@@ -93,7 +93,8 @@ struct State {
     serving: BTreeMap<RangeId, Epoch>,
     copies: BTreeMap<RangeId, (Epoch, Instant)>,
     next: Slot,
-    is_committing: bool,
+    /// The slot of a commit that is on its way.
+    under_way: Option<Slot>,
     map: Option<Map>,
     is_stopped: bool,
 }
@@ -103,14 +104,14 @@ impl Fake {
     async fn commit(&self) -> bool {
         let (next, content) = {
             let mut state = self.state.lock();
-            state.is_committing = true;
+            state.under_way = Some(state.next);
             let blocks =
                 state.serving.iter().map(|(id, epoch)| format!("{} {}", id.0, epoch.get()));
             (state.next, format!("TLJC\n{}", blocks.collect::<Vec<_>>().join("\n")))
         };
         let created = self.journal.create(next, content.into()).await.unwrap();
         let mut state = self.state.lock();
-        (state.next, state.is_committing) = (next.next(), false);
+        (state.next, state.under_way) = (next.next(), None);
         created == Created::Won
     }
 
@@ -142,8 +143,8 @@ impl Body for Fake {
             let mut state = self.state.lock();
             let epoch = state.serving.remove(&range).context("it is not served")?;
             self.world.closed.lock().insert((range, epoch), Instant::now());
-            // A commit that is on its way to this slot has the range in it.
-            Ok(if state.is_committing { state.next.next() } else { state.next })
+            // A commit that is on its way has the range in it.
+            Ok(state.under_way.map_or(state.next, Slot::next))
         }
         .boxed()
     }
@@ -160,7 +161,10 @@ impl Body for Fake {
     }
 
     fn cool(&self, range: RangeId) -> BoxFuture<'_, ()> {
-        async move { drop(self.state.lock().copies.remove(&range)) }.boxed()
+        async move {
+            self.state.lock().copies.remove(&range);
+        }
+        .boxed()
     }
 
     fn copies(&self) -> Vec<(RangeId, Epoch, bool)> {
@@ -223,7 +227,7 @@ impl Bodies for Fakes {
                 serving: BTreeMap::new(),
                 copies: BTreeMap::new(),
                 next: Slot(1),
-                is_committing: false,
+                under_way: None,
                 map: None,
                 is_stopped: false,
             };
