@@ -169,7 +169,7 @@ impl Office {
                 self.heard_leader(beat, now_ms);
                 Vec::new()
             }
-            Letter::Join(joining) => self.asked_to_join(joining, now_ms),
+            Letter::Join(joining) => self.asked_to_join(&joining, now_ms),
             Letter::Ask(ask) => self.asked(&ask, now_ms),
             Letter::Report(report) => {
                 let Role::Leading(leads) = &mut self.role else { return Vec::new() };

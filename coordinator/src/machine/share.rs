@@ -181,7 +181,7 @@ mod tests {
             .map(|it| (it.range.0, it.epoch.get(), it.owner, it.address))
             .collect();
         let a = (0, 1, member("a", 1), "a:7700".to_owned());
-        assert_eq!(found, [a.clone(), (2, 1, member("b", 1), "b:7700".to_owned())]);
+        assert_eq!(found, [a, (2, 1, member("b", 1), "b:7700".to_owned())]);
         fold(&mut table, dead("b", 1, 1)).unwrap();
         assert_eq!(routes(&table).len(), 1);
     }

@@ -133,7 +133,7 @@ impl Office {
         Some(Leading { term, leader, address, control_slot: self.read })
     }
 
-    pub(super) fn asked_to_join(&mut self, joining: Joining, now_ms: u64) -> Vec<Effect> {
+    pub(super) fn asked_to_join(&mut self, joining: &Joining, now_ms: u64) -> Vec<Effect> {
         let beat = self.beats().or_else(|| self.leader(now_ms).cloned());
         let (to, address) = (joining.node.clone(), joining.address.clone());
         let tell = |letter| Effect::Tell { to: to.clone(), address: address.clone(), letter };

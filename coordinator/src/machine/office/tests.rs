@@ -166,7 +166,10 @@ fn who_hears_a_leader_waits_and_who_hears_none_any_more_asks() {
     let log = log();
     let mut first = led(&log);
     let mut second = Desk::new("b", &log);
-    for _ in 0..40 {
+    for number in 2..42 {
+        for name in ["a", "b"] {
+            first.hear(report(member(name, 1), number, &[]));
+        }
         first.pass(250);
         let beats = first.said();
         beats.into_iter().filter(|(to, _)| to == "b").for_each(|(_, it)| second.hear(it));
@@ -252,9 +255,9 @@ fn who_asks_to_join_twice_gets_one_life_and_a_new_process_another() {
     let log = log();
     let mut desk = led(&log);
     let lives = |desk: &mut Desk| {
-        let joined = desk.said().into_iter().filter_map(|(_, letter)| match letter {
-            Letter::Joined { member, ticket } => Some((member.incarnation.0, ticket)),
-            _ => None,
+        let joined = desk.said().into_iter().filter_map(|(_, letter)| {
+            let Letter::Joined { member, ticket } = letter else { return None };
+            Some((member.incarnation.0, ticket))
         });
         joined.collect::<Vec<_>>()
     };
@@ -298,9 +301,9 @@ fn what_an_operator_wants_of_a_node_is_granted_when_the_log_says_so() {
     desk.hear(ask(1, drain));
     desk.hear(ask(2, serve));
     let answers = |desk: &mut Desk| {
-        let answers = desk.said().into_iter().filter_map(|(_, letter)| match letter {
-            Letter::Answer { ticket, denied } => Some((ticket, denied)),
-            _ => None,
+        let answers = desk.said().into_iter().filter_map(|(_, letter)| {
+            let Letter::Answer { ticket, denied } = letter else { return None };
+            Some((ticket, denied))
         });
         answers.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
     };
