@@ -3,90 +3,39 @@
 //! A life that was fenced or declared dead drops everything, and the next one begins in the same process: so a
 //! node that stood still for a while needs no restart.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use coordinator::clock::Clock;
-use coordinator::coordinator::Journals;
-use coordinator::leader::Wire;
-use coordinator::machine::letter::{Joining, Leading, Letter};
-use coordinator::machine::life::Life;
-use coordinator::machine::member::Member;
-use coordinator::machine::table::{Standing, Table};
+use coordinator::machine::letter::Letter;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use proto::log::Log;
-use proto::types::{NodeId, Slot};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::body::{Bodies, Ending};
-use super::seeds::Seeds;
+use super::body::Ending;
 use ask::{Asked, Asking};
 use follow::Follow;
 use living::{Event, Living};
 
 mod ask;
+mod contact;
 mod follow;
 mod living;
+mod setup;
 
 pub use ask::Admin;
+use contact::addresses;
+pub use setup::{Setup, View};
 
-/// How often a node that wants to join asks again.
-const ASK_AGAIN_MS: u64 = 500;
 /// How long who leads counts as known without a beat; then the control log is read without one, as often.
 const UNHEARD_MS: u64 = 1_000;
 /// How often copies are looked at: one that has become ready should not wait for a heartbeat.
 const PEEK: Duration = Duration::from_millis(25);
-
-/// What an agent needs.
-pub struct Setup {
-    /// The node.
-    pub node: NodeId,
-    /// Where others reach it.
-    pub address: String,
-    /// How often it says that it lives.
-    pub heartbeat: Duration,
-    /// Where else it asks who leads.
-    pub seeds: Seeds,
-    /// The control log.
-    pub control: Arc<dyn Log>,
-    /// All journals, for the pasts of ranges.
-    pub journals: Arc<dyn Journals>,
-    /// Carries its letters.
-    pub wire: Arc<dyn Wire>,
-    /// Begins the data plane of each life.
-    pub bodies: Arc<dyn Bodies>,
-    /// Tells the time.
-    pub clock: Clock,
-    /// No two calls, of any process, give the same.
-    pub nonces: Box<dyn FnMut() -> u64 + Send>,
-}
-
-impl fmt::Debug for Setup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Setup").field("node", &self.node).finish_non_exhaustive()
-    }
-}
-
-/// What a node knows of its cluster.
-#[derive(Clone, Debug, Default)]
-pub struct View {
-    /// Its life; `None` while it has none.
-    pub member: Option<Member>,
-    /// Who was heard to lead last; `None` before anybody was.
-    pub leader: Option<Leading>,
-    /// The control log as far as it was read.
-    pub table: Arc<Table>,
-    /// Up to which slot.
-    pub read: Slot,
-}
 
 /// The agent, not yet running.
 pub struct Agent {
@@ -247,37 +196,6 @@ impl Agent {
         }
     }
 
-    fn heard(&mut self, beat: Leading) {
-        let known = self.view.borrow().leader.clone();
-        let is_other =
-            known.as_ref().is_none_or(|it| (it.term, &it.leader) != (beat.term, &beat.leader));
-        if known.is_some_and(|known| known.term > beat.term) {
-            return;
-        }
-        self.heard_ms = self.now_ms();
-        self.follow.wants(beat.control_slot);
-        self.view.send_modify(|view| view.leader = Some(beat));
-        if is_other {
-            // It has heard nothing of this node yet.
-            self.asked_to_join_ms = None;
-            self.ask_leader_to_join();
-            self.report(true);
-        }
-    }
-
-    fn joined(&mut self, member: Member, ticket: u64) {
-        if ticket != self.ticket || !matches!(self.phase, Phase::Joining) {
-            return;
-        }
-        info!(node = %member.node, incarnation = %member.incarnation, "joined the cluster");
-        self.ticket = (self.setup.nonces)();
-        self.asked_to_join_ms = None;
-        self.view.send_modify(|view| view.member = Some(member.clone()));
-        let (living, begin) = Living::new(Life::new(member), &self.setup);
-        self.phase = Phase::Living(living);
-        self.work.push(begin);
-    }
-
     /// This life is over: whatever it was at is dropped, and then its body.
     fn end(&mut self) {
         if let Phase::Living(living) = std::mem::replace(&mut self.phase, Phase::Ending) {
@@ -321,63 +239,6 @@ impl Agent {
             self.setup.wire.tell(&leader, &address, Letter::Report(report));
         }
     }
-
-    /// Asks everybody who may lead, or may know who does.
-    async fn ask_to_join(&mut self, now_ms: u64) {
-        if self.asked_to_join_ms.is_some_and(|at| now_ms < at.saturating_add(ASK_AGAIN_MS)) {
-            return;
-        }
-        self.asked_to_join_ms = Some(now_ms);
-        let mut places = self.setup.seeds.addresses().await;
-        places.insert(self.setup.address.clone());
-        places.extend(self.leads().map(|(_, address)| address));
-        for place in places {
-            self.setup.wire.tell_whoever(&place, Letter::Join(self.joining()));
-        }
-    }
-
-    fn ask_leader_to_join(&self) {
-        let leads = self.leads().filter(|_| matches!(self.phase, Phase::Joining));
-        if let Some((leader, address)) = leads {
-            self.setup.wire.tell(&leader, &address, Letter::Join(self.joining()));
-        }
-    }
-
-    fn joining(&self) -> Joining {
-        let (node, address) = (self.setup.node.clone(), self.setup.address.clone());
-        Joining { node, address, ticket: self.ticket }
-    }
-
-    /// Who leads and where: who was heard last, or else what the control log says.
-    fn leads(&self) -> Option<(NodeId, String)> {
-        let view = self.view.borrow();
-        let is_heard = view.leader.as_ref().filter(|beat| beat.term >= view.table.term());
-        if let Some(beat) = is_heard {
-            return Some((beat.leader.clone(), beat.address.clone()));
-        }
-        let leader = &view.table.leader()?.candidate;
-        let address = addresses(&view.table).remove(leader)?;
-        Some((leader.clone(), address))
-    }
-
-    fn ask(&mut self, asked: Asked) {
-        let leads = self.leads();
-        let ticket = (self.setup.nonces)();
-        let from = (self.setup.node.clone(), self.setup.address.clone());
-        let now_ms = self.now_ms();
-        if let Some((to, address, letter)) = self.asking.ask(asked, leads, (ticket, from), now_ms) {
-            self.setup.wire.tell(&to, &address, letter);
-        }
-    }
-}
-
-/// Where each node that lives is reached, by its last life.
-fn addresses(table: &Table) -> BTreeMap<NodeId, String> {
-    let alive = table.members().filter_map(|(member, standing)| match standing {
-        Standing::Alive { address } => Some((member.node.clone(), address.clone())),
-        Standing::Dead { .. } => None,
-    });
-    alive.collect()
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Clusters form, fail and mend; the clock is turned, so that nobody waits.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use coordinator::machine::entry::{Change, Intent};
-use proto::types::RangeId;
+use proto::types::{NodeId, RangeId};
 use tokio::time::{Instant, sleep};
 
-use super::*;
 use world::{RANGES, Request, Town};
 
 mod world;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use actors::engine::Holding;
 use bytes::Bytes;
 use coordinator::clock::monotonic;
+use coordinator::coordinator::Journals;
 use coordinator::machine::entry::{Assignment, Change, Entry, Handover};
 use coordinator::machine::fence::is_fence;
 use coordinator::machine::member::Member;
@@ -17,13 +18,15 @@ use coordinator::testing::memory_log::MemoryLog;
 use futures::FutureExt as _;
 use parking_lot::Mutex;
 use proto::log::{Created, Log};
-use proto::types::{Epoch, Incarnation, PartitionIndex, RangeId, Slot};
+use proto::types::{Epoch, Incarnation, NodeId, PartitionIndex, RangeId, Slot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 
 use super::super::*;
+use crate::cluster::body::Bodies;
 use crate::cluster::body::{Body, Map};
 use crate::cluster::post::Carrier;
+use crate::cluster::seeds::Seeds;
 use crate::cluster::{Cluster, Setup as ClusterSetup, start};
 
 pub(super) const RANGES: u16 = 6;
