@@ -100,6 +100,12 @@ impl ControlLog {
         &self.table
     }
 
+    /// The last slot that the table knows; 0 before the first.
+    #[must_use]
+    pub const fn read(&self) -> Slot {
+        Slot(self.next.0 - 1)
+    }
+
     /// The term in which this process leads; `None` where it knows that it does not. Another may
     /// have won a slot since: only an entry that is won proves the leadership.
     #[must_use]

@@ -94,6 +94,21 @@ impl Coordinator {
         self.control.table()
     }
 
+    /// The last slot of the control log that is known.
+    #[must_use]
+    pub const fn read(&self) -> Slot {
+        self.control.read()
+    }
+
+    /// Reads what others have written into the control log since.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError`].
+    pub async fn catch_up(&mut self) -> Result<(), ControlError> {
+        self.control.catch_up().await
+    }
+
     /// Makes this process's node a new member that owns every range, alone.
     ///
     /// Every other life of every node is held dead and fenced: a node that joins this way is the
@@ -167,6 +182,7 @@ impl Coordinator {
                 Order::Assign { .. }
                 | Order::Release { .. }
                 | Order::Move { .. }
+                | Order::Split { .. }
                 | Order::Serve { .. }
                 | Order::Warm { .. }
                 | Order::Rejoin { .. }
@@ -234,7 +250,8 @@ impl Coordinator {
     }
 }
 
-fn divided(count: NonZeroU16) -> Change {
+/// The key space, cut into so many ranges.
+pub(crate) fn divided(count: NonZeroU16) -> Change {
     let numbered = (0..).map(RangeId).zip(KeyRange::divide(count));
     Change::Divided { ranges: numbered.map(|(range, keys)| Division { range, keys }).collect() }
 }

@@ -11,9 +11,11 @@ use std::task::{Context, Waker};
 use proto::types::RangeId;
 
 use crate::machine::entry::{Change, Entry, Intent};
+use crate::machine::letter::{Ask, Letter};
+use crate::machine::wish::Request;
 use crate::testing::dice;
 use node::Node;
-use world::{COORDINATORS, NODES, RANGES, ROUND_MS, ToLeader, World, names};
+use world::{COORDINATORS, NODES, RANGES, ROUND_MS, World, names};
 
 mod leader;
 mod node;
@@ -113,7 +115,9 @@ impl Cluster {
 
     fn intend(&self, which: usize, intent: Intent) {
         let node = self.nodes[which].id();
-        self.world.tell_leaders(&ToLeader::Intend(node, intent));
+        let address = format!("{node}:7700");
+        let request = Request::Intend { node: node.clone(), intent };
+        self.world.tell_leaders(&Letter::Ask(Ask { node, address, ticket: 0, request }));
     }
 
     fn restart(&mut self, which: usize) {

@@ -3,6 +3,7 @@
 //! A file is first a [tree](tree) that knows where everything stands. Each section reads its part
 //! of it into a checked struct, notes what is wrong, and goes on, so that one run shows all mistakes.
 
+mod cluster;
 mod diagnostic;
 mod field;
 mod join;
@@ -29,6 +30,7 @@ use std::path::Path;
 use actors::machine::fields::FieldTable;
 use actors::machine::result_field::ResultField;
 use actors::machine::scenario::Scenario;
+use coordinator::machine::office;
 use proto::types::NodeId;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
@@ -46,6 +48,7 @@ pub use upkeep::{Commit, Log, LogFormat, Snapshots};
 use self::field::Table;
 use self::report::Report;
 use self::section::Section;
+use crate::cluster::seeds::Seeds;
 
 /// The one version of both files' format.
 const API_VERSION: &str = "throughline.dev/v1";
@@ -71,6 +74,10 @@ pub struct Config {
     pub snapshots: Snapshots,
     /// What is logged.
     pub log: Log,
+    /// Where other nodes may be.
+    pub discovery: Seeds,
+    /// How this node leads, and whether.
+    pub coordinator: office::Settings,
     /// What is done with transactions.
     pub rules: Rules,
     /// Every setting with its value, in the order of the file format.
@@ -153,6 +160,8 @@ impl Config {
             sink,
             snapshots: Snapshots::read(&root),
             log: Log::read(&root),
+            discovery: cluster::discovery(&root),
+            coordinator: cluster::coordinator(&root),
             storage,
             rules: Rules {
                 fields: FieldTable::default(),
@@ -163,7 +172,6 @@ impl Config {
             settings: Vec::new(),
             warnings: Diagnostics::default(),
         };
-        root.later("discovery", "this version runs on one node");
         root.later(
             "access",
             "this version knows no users; it serves on the loopback interface only",

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod assembly;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod endpoints;
 #[cfg(test)]

@@ -147,7 +147,7 @@ pub enum Intent {
 }
 
 /// A range and its keys.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Division {
     /// The range.
     #[serde(with = "wire::range")]

@@ -10,11 +10,13 @@ use super::member::Member;
 use super::table::Table;
 
 /// How often a node says that it lives, in milliseconds. A leader's ticks come as often, or more.
-pub const HEARTBEAT_MS: u64 = 500;
+pub const HEARTBEAT_MS: u64 = 250;
 /// After how much silence a member is suspect, in milliseconds.
-pub const SUSPECT_MS: u64 = 2_000;
+pub const SUSPECT_MS: u64 = 1_000;
 /// After how much silence a member is held dead, in milliseconds.
 pub const DEAD_MS: u64 = 5_000;
+/// After how much silence a member is held dead whose connection has broken, in milliseconds.
+pub const LOST_MS: u64 = 1_500;
 
 /// How many heartbeats may be lost before silence says anything.
 const LEAST_HEARTBEATS: u64 = 3;
@@ -26,6 +28,7 @@ const ABSENT_HEARTBEATS: u64 = 2;
 pub struct Settings {
     absent_ms: u64,
     suspect_ms: u64,
+    lost_ms: u64,
     dead_ms: u64,
 }
 
@@ -40,6 +43,9 @@ pub enum SettingsError {
     /// Nobody would ever be suspect and not dead.
     #[error("`dead-ms` must be greater than `suspect-ms`")]
     Dead,
+    /// A broken connection would make a node dead before it is suspect, or later than silence does.
+    #[error("`lost-ms` must be greater than `suspect-ms`, and no more than `dead-ms`")]
+    Lost,
 }
 
 /// What is thought of a member.
@@ -60,12 +66,17 @@ pub struct Detector {
     ticked_ms: u64,
     /// The members that the control log calls alive.
     members: BTreeMap<Member, Heard>,
+    /// Whether broken connections say something: not where most are quiet, since then it is rather
+    /// the observer that is cut off.
+    believes_hints: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Heard {
     /// Its silence counts from here.
     At(u64),
+    /// So here, and its connection has broken since: less silence will do.
+    Lost(u64),
     /// Nothing that it says counts any more.
     Dead,
 }
@@ -87,13 +98,41 @@ impl Settings {
         if dead_ms <= suspect_ms {
             return Err(SettingsError::Dead);
         }
-        Ok(Self { absent_ms: heartbeat_ms * ABSENT_HEARTBEATS, suspect_ms, dead_ms })
+        // Without more being said, a broken connection says nothing.
+        let lost_ms = dead_ms;
+        Ok(Self { absent_ms: heartbeat_ms * ABSENT_HEARTBEATS, suspect_ms, lost_ms, dead_ms })
+    }
+
+    /// The same, with so much patience with members whose connection has broken.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError::Lost`].
+    pub const fn when_lost(self, lost_ms: u64) -> Result<Self, SettingsError> {
+        if lost_ms <= self.suspect_ms || lost_ms > self.dead_ms {
+            return Err(SettingsError::Lost);
+        }
+        Ok(Self { lost_ms, ..self })
+    }
+
+    /// How much silence makes a member dead whose connection has broken, in milliseconds.
+    #[must_use]
+    pub const fn lost_ms(self) -> u64 {
+        self.lost_ms
+    }
+
+    /// How far apart two ticks are between which the observer was not there, in milliseconds.
+    #[must_use]
+    pub const fn absent_ms(self) -> u64 {
+        self.absent_ms
     }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self::new(HEARTBEAT_MS, SUSPECT_MS, DEAD_MS).expect("the defaults obey their own rules")
+        let settings = Self::new(HEARTBEAT_MS, SUSPECT_MS, DEAD_MS);
+        let settings = settings.and_then(|it| it.when_lost(LOST_MS));
+        settings.expect("the defaults obey their own rules")
     }
 }
 
@@ -101,7 +140,7 @@ impl Detector {
     /// Who begins to observe: it has heard nobody, and gives everybody the full time from now on.
     #[must_use]
     pub const fn new(settings: Settings, now_ms: u64) -> Self {
-        Self { settings, ticked_ms: now_ms, members: BTreeMap::new() }
+        Self { settings, ticked_ms: now_ms, members: BTreeMap::new(), believes_hints: true }
     }
 
     /// A heartbeat of `member` came at `at_ms`. One of a member that the last tick did not find in
@@ -109,9 +148,22 @@ impl Detector {
     pub fn heard(&mut self, member: &Member, at_ms: u64) {
         let Some(heard) = self.members.get_mut(member) else { return };
         *heard = match *heard {
-            Heard::At(before) => Heard::At(before.max(at_ms)),
+            Heard::At(before) | Heard::Lost(before) => Heard::At(before.max(at_ms)),
             Heard::Dead => Heard::Dead,
         };
+    }
+
+    /// The connection to `member` has broken: a hint, which the next heartbeat takes back.
+    pub fn lost(&mut self, member: &Member) {
+        let Some(heard) = self.members.get_mut(member) else { return };
+        if let Heard::At(at) = *heard {
+            *heard = Heard::Lost(at);
+        }
+    }
+
+    /// This observer has listened to `member` before it began to judge, and heard it last at `at_ms`.
+    pub fn missed(&mut self, member: Member, at_ms: u64) {
+        self.members.insert(member, Heard::At(at_ms.min(self.ticked_ms)));
     }
 
     /// Time has passed. `table` says whom to observe. Must be called once a heartbeat at least, by
@@ -119,6 +171,7 @@ impl Detector {
     pub fn tick(&mut self, table: &Table, now_ms: u64) {
         let absent = now_ms.saturating_sub(self.ticked_ms) >= self.settings.absent_ms;
         self.ticked_ms = self.ticked_ms.max(now_ms);
+        self.believes_hints = self.quiet() * 2 <= self.living().count();
         let before = std::mem::take(&mut self.members);
         let mut lives = table.alive().peekable();
         while let Some(member) = lives.next() {
@@ -126,7 +179,7 @@ impl Detector {
             let is_over = lives.peek().is_some_and(|next| next.node == member.node);
             let heard = match before.get(member) {
                 Some(&heard) if !absent => self.judged(heard),
-                Some(Heard::At(_)) | None => Heard::At(self.ticked_ms),
+                Some(Heard::At(_) | Heard::Lost(_)) | None => Heard::At(self.ticked_ms),
                 Some(Heard::Dead) => Heard::Dead,
             };
             self.members.insert(member.clone(), if is_over { Heard::Dead } else { heard });
@@ -139,8 +192,10 @@ impl Detector {
     pub fn health(&self, member: &Member) -> Health {
         match self.members.get(member) {
             None | Some(Heard::Dead) => Health::Dead,
-            Some(&Heard::At(at)) if self.silence(at) >= self.settings.suspect_ms => Health::Suspect,
-            Some(Heard::At(_)) => Health::Alive,
+            Some(&(Heard::At(at) | Heard::Lost(at))) => {
+                let is_suspect = self.silence(at) >= self.settings.suspect_ms;
+                if is_suspect { Health::Suspect } else { Health::Alive }
+            }
         }
     }
 
@@ -157,19 +212,44 @@ impl Detector {
     pub fn next_change_ms(&self) -> Option<u64> {
         let due = |heard: &Heard| match *heard {
             Heard::Dead => None,
-            Heard::At(at) if self.silence(at) >= self.settings.suspect_ms => {
-                Some(at.saturating_add(self.settings.dead_ms))
+            Heard::At(at) | Heard::Lost(at) => {
+                let is_suspect = self.silence(at) >= self.settings.suspect_ms;
+                let next =
+                    if is_suspect { self.patience(*heard) } else { self.settings.suspect_ms };
+                Some(at.saturating_add(next))
             }
-            Heard::At(at) => Some(at.saturating_add(self.settings.suspect_ms)),
         };
         self.members.values().filter_map(due).min()
+    }
+
+    fn living(&self) -> impl Iterator<Item = &Heard> {
+        self.members.values().filter(|&&heard| heard != Heard::Dead)
+    }
+
+    /// How many have lost their connection or are suspect.
+    fn quiet(&self) -> usize {
+        let is_quiet = |heard: &&Heard| match **heard {
+            Heard::At(at) => self.silence(at) >= self.settings.suspect_ms,
+            Heard::Lost(_) => true,
+            Heard::Dead => false,
+        };
+        self.living().filter(is_quiet).count()
     }
 
     /// Dead where silence has lasted long enough, and then for ever.
     const fn judged(&self, heard: Heard) -> Heard {
         match heard {
-            Heard::At(at) if self.silence(at) >= self.settings.dead_ms => Heard::Dead,
-            Heard::At(_) | Heard::Dead => heard,
+            Heard::At(at) | Heard::Lost(at) if self.silence(at) >= self.patience(heard) => {
+                Heard::Dead
+            }
+            Heard::At(_) | Heard::Lost(_) | Heard::Dead => heard,
+        }
+    }
+
+    const fn patience(&self, heard: Heard) -> u64 {
+        match heard {
+            Heard::Lost(_) if self.believes_hints => self.settings.lost_ms,
+            Heard::At(_) | Heard::Lost(_) | Heard::Dead => self.settings.dead_ms,
         }
     }
 

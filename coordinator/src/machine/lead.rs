@@ -12,7 +12,11 @@ use super::pace::{ASSUMED_BYTES, Limits, Move, pace};
 use super::plan::{Condition, Facts, Load, Placement, plan};
 use super::reconcile::{Observed, reconcile};
 use super::report::{Holding, Report, Stage};
-use super::table::{Range, Table};
+use super::table::Table;
+use super::wish::{Denied, Descent, Request, Wishes};
+use hub::Hub;
+
+mod hub;
 
 /// What a leader knows besides the control log. None of it survives it: a successor begins with
 /// [`Lead::new`], hears the reports, and comes to the same or as good decisions.
@@ -21,6 +25,7 @@ pub struct Lead {
     limits: Limits,
     detector: Detector,
     moves: Moves,
+    wishes: Wishes,
     /// The newest report of each member.
     reports: BTreeMap<Member, Report>,
     /// What each range was last said to cost, also by an owner that is none any more.
@@ -32,19 +37,54 @@ impl Lead {
     #[must_use]
     pub fn new(settings: Settings, limits: Limits, now_ms: u64) -> Self {
         let detector = Detector::new(settings, now_ms);
-        let (moves, reports, loads) = Default::default();
-        Self { limits, detector, moves, reports, loads }
+        let (moves, wishes, reports, loads) = Default::default();
+        Self { limits, detector, moves, wishes, reports, loads }
     }
 
-    /// A node's heartbeat came at `at_ms`.
-    pub fn heard(&mut self, report: Report, at_ms: u64) {
+    /// A node's heartbeat came at `at_ms`. Says whether it tells more than that it lives and what
+    /// its ranges cost: then the next step should not wait.
+    pub fn heard(&mut self, report: Report, at_ms: u64) -> bool {
         self.detector.heard(&report.member, at_ms);
-        let is_new = |known: &Report| known.number < report.number;
-        if self.reports.get(&report.member).is_none_or(is_new) {
-            let loads = report.holdings.iter().filter_map(|held| Some((held.range, held.load?)));
-            self.loads.extend(loads);
-            self.reports.insert(report.member.clone(), report);
+        let known = self.reports.get(&report.member);
+        if known.is_some_and(|known| known.number >= report.number) {
+            return false;
         }
+        let is_news = known.is_none_or(|known| !known.says_same(&report));
+        let loads = report.holdings.iter().filter_map(|held| Some((held.range, held.load?)));
+        self.loads.extend(loads);
+        self.reports.insert(report.member.clone(), report);
+        is_news
+    }
+
+    /// The connection to a member has broken; see [`Detector::lost`].
+    pub fn lost(&mut self, member: &Member) {
+        self.detector.lost(member);
+    }
+
+    /// A member was heard last at `at_ms`, before this process led; see [`Detector::missed`].
+    pub fn missed(&mut self, member: Member, at_ms: u64) {
+        self.detector.missed(member, at_ms);
+    }
+
+    /// Time passes while a step has to wait for the store: it is no absence.
+    pub fn tick(&mut self, table: &Table, now_ms: u64) {
+        self.detector.tick(table, now_ms);
+    }
+
+    /// An operator asks for something. What is not denied follows from the next steps.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`], with what to do.
+    pub fn ask(
+        &mut self,
+        request: &Request,
+        table: &Table,
+        descent: Descent,
+    ) -> Result<(), Denied> {
+        let held_dead = self.detector.held_dead();
+        let facts = Observed { table, held_dead: &held_dead }.facts();
+        self.wishes.ask(request, (table, &facts), descent)
     }
 
     /// What is thought of the members, and when that changes.
@@ -72,8 +112,10 @@ impl Lead {
         self.reports.retain(|member, _| serves(member));
         self.loads.retain(|&range, _| table.range(range).is_some());
         self.moves.observe(table, serves, now_ms);
+        self.wishes.observe(table, &observed.facts());
 
-        let desired = plan(&self.facts(&observed));
+        let mut desired = plan(&self.facts(&observed));
+        self.wishes.pin(&mut desired);
         for range in self.diverted(&desired) {
             self.moves.call_off(range);
         }
@@ -83,9 +125,12 @@ impl Lead {
         self.advance();
 
         let hub = Hub { lead: self, desired: &desired, serving: &serving };
-        for (id, range) in table.ranges() {
-            orders.extend(hub.order(id, range));
-        }
+        // Two splits would take the same numbers: one at a time.
+        let mut splits = false;
+        let about = table.ranges().filter_map(|(id, range)| hub.order(id, range, table));
+        orders.extend(
+            about.filter(|order| !order.is_split() || !std::mem::replace(&mut splits, true)),
+        );
         orders.extend(hub.warmings());
         orders.extend(hub.coolings(table));
         orders.extend(ended.into_iter().map(|member| Order::Rejoin { member }));
@@ -108,6 +153,7 @@ impl Lead {
                 facts.homes.insert(range, Some(next.node.clone()));
             }
         }
+        self.wishes.place(&mut facts.homes);
         facts.loads.clone_from(&self.loads);
         facts
     }
@@ -115,7 +161,9 @@ impl Lead {
     /// Ranges on their way to where they should no longer go.
     fn diverted(&self, desired: &Placement) -> Vec<RangeId> {
         let moves = self.moves.iter();
-        let diverted = moves.filter(|(id, moving)| desired.get(id) != Some(&moving.next.node));
+        let diverted = moves.filter(|(id, moving)| {
+            desired.get(id) != Some(&moving.next.node) || self.wishes.is_split(*id)
+        });
         diverted.map(|(id, _)| id).collect()
     }
 
@@ -134,6 +182,7 @@ impl Lead {
         if serving.values().any(is_awaited) {
             return;
         }
+        let may_begin = |range| self.moves.may_begin(range) && !self.wishes.is_split(range);
         let moving = |order: &Order| {
             let Order::Release { range, member, epoch } = order else { return None };
             let next = desired.get(range).and_then(|node| serving.get(node))?;
@@ -143,7 +192,7 @@ impl Lead {
             let step = Step::Warming { since_ms: now_ms };
             let (owner, epoch, next) = (member.clone(), *epoch, (*next).clone());
             let transfer = Transfer { owner, epoch, next, state_bytes, step };
-            (is_open && self.moves.may_begin(*range)).then_some((*range, transfer))
+            (is_open && may_begin(*range)).then_some((*range, transfer))
         };
         let mut transfers: BTreeMap<_, _> = wanted.iter().filter_map(moving).collect();
         let moves = transfers.iter().map(|(&range, transfer)| Move {
@@ -174,61 +223,6 @@ impl Lead {
         let holdings = &self.reports.get(member)?.holdings;
         // Of a range that came back to a life, the last epoch is what counts.
         holdings.iter().filter(|held| held.range == range).max_by_key(|held| held.epoch)
-    }
-}
-
-/// What the orders to nodes follow from.
-struct Hub<'a> {
-    lead: &'a Lead,
-    desired: &'a Placement,
-    serving: &'a BTreeMap<&'a NodeId, &'a Member>,
-}
-
-impl Hub<'_> {
-    /// What is to be done about a range that has a living owner.
-    fn order(&self, id: RangeId, range: &Range) -> Option<Order> {
-        let owner = range.owner()?;
-        self.serving.get(&owner.node).filter(|&&member| member == owner)?;
-        let (member, epoch) = (owner.clone(), range.epoch);
-        let held = self.lead.holding(id, owner).filter(|held| held.epoch == epoch);
-        let releasing = self.lead.moves.get(id).is_some_and(|it| it.step == Step::Releasing);
-        match held.map(|held| held.stage) {
-            Some(Stage::Closed { to }) => {
-                let next = self.desired.get(&id).and_then(|node| self.serving.get(node).copied());
-                let next = next.unwrap_or(owner).clone();
-                Some(Order::Move { range: id, member, to, next, epoch: epoch.next() })
-            }
-            Some(Stage::Restoring | Stage::Serving) if releasing => {
-                Some(Order::Release { range: id, member, epoch })
-            }
-            Some(Stage::Restoring | Stage::Serving) => None,
-            None => Some(Order::Serve { range: id, member, epoch }),
-        }
-    }
-
-    fn warmings(&self) -> impl Iterator<Item = Order> {
-        let missing = self.lead.moves.iter().filter(|(id, transfer)| {
-            let report = self.lead.reports.get(&transfer.next);
-            let mut copies = report.into_iter().flat_map(|report| &report.copies);
-            transfer.step != Step::Releasing
-                && !copies.any(|copy| (copy.range, copy.epoch) == (*id, transfer.epoch))
-        });
-        missing.map(|(range, transfer)| {
-            let (member, epoch) = (transfer.next.clone(), transfer.epoch);
-            Order::Warm { range, member, epoch }
-        })
-    }
-
-    /// Copies that nobody will take over.
-    fn coolings(&self, table: &Table) -> impl Iterator<Item = Order> {
-        let reports = self.lead.reports.values();
-        let copies = reports.flat_map(|it| it.copies.iter().map(|copy| (&it.member, copy.range)));
-        let unwanted = copies.filter(|&(member, range)| {
-            let expected = self.lead.moves.get(range).is_some_and(|it| it.next == *member);
-            let owner = table.range(range).and_then(Range::owner);
-            !expected && owner != Some(member)
-        });
-        unwanted.map(|(member, range)| Order::Cool { range, member: member.clone() })
     }
 }
 

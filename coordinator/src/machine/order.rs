@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proto::types::{Epoch, RangeId, Slot};
 
-use super::entry::{Assignment, Change, Handover};
+use super::entry::{Assignment, Change, Division, Handover};
 use super::member::Member;
 
 /// One thing to do. Each is right whenever it is done, by whichever leader it was given and however
@@ -38,6 +38,19 @@ pub enum Order {
         next: Member,
         /// The epoch, never given before (I1).
         epoch: Epoch,
+    },
+    /// The leader: let a range that its owner has closed become others, which are the same owner's.
+    Split {
+        /// The range.
+        range: RangeId,
+        /// The owner that has closed it.
+        member: Member,
+        /// The slot of its journal after the last with a commit for the range.
+        to: Slot,
+        /// The children's epoch.
+        epoch: Epoch,
+        /// What it becomes.
+        children: Vec<Division>,
     },
     /// An owner: restore the range and serve it. A life that has closed the range under this epoch or
     /// a later one does nothing: what it would commit is in nobody's past.
@@ -91,6 +104,7 @@ impl Order {
             Self::Fence { member } => Some(member),
             Self::Assign { .. }
             | Self::Move { .. }
+            | Self::Split { .. }
             | Self::Serve { .. }
             | Self::Release { .. }
             | Self::Warm { .. }
@@ -108,8 +122,16 @@ impl Order {
             | Self::Warm { member, .. }
             | Self::Rejoin { member }
             | Self::Cool { member, .. } => Some(member),
-            Self::Fence { .. } | Self::Assign { .. } | Self::Move { .. } => None,
+            Self::Fence { .. } | Self::Assign { .. } | Self::Move { .. } | Self::Split { .. } => {
+                None
+            }
         }
+    }
+
+    /// Whether it makes new ranges.
+    #[must_use]
+    pub const fn is_split(&self) -> bool {
+        matches!(self, Self::Split { .. })
     }
 
     /// Whether it asks an owner to close a range.
@@ -119,12 +141,12 @@ impl Order {
     }
 }
 
-/// What `orders` put into the control log without anything else having to happen first: moves before
-/// assignments, since the former owner serves no more. Fences are not among it.
+/// What `orders` put into the control log without anything else having to happen first: moves and
+/// splits before assignments, since the former owner serves no more. Fences are not among it.
 #[must_use]
 pub fn changes(orders: &[Order]) -> Vec<Change> {
     let mut moved: BTreeMap<&Member, Vec<Handover>> = BTreeMap::new();
-    let mut assignments = Vec::new();
+    let (mut assignments, mut splits) = (Vec::new(), Vec::new());
     for order in orders {
         match order {
             Order::Move { range, member, to, next, epoch } => {
@@ -134,6 +156,11 @@ pub fn changes(orders: &[Order]) -> Vec<Change> {
             Order::Assign { range, member, epoch } => {
                 let (range, member, epoch) = (*range, member.clone(), *epoch);
                 assignments.push(Assignment { range, member, epoch });
+            }
+            Order::Split { range, member, to, epoch, children } => {
+                let (member, children) = (member.clone(), children.clone());
+                let (range, to, epoch) = (*range, *to, *epoch);
+                splits.push(Change::Split { member, range, to, epoch, children });
             }
             Order::Fence { .. }
             | Order::Serve { .. }
@@ -149,5 +176,5 @@ pub fn changes(orders: &[Order]) -> Vec<Change> {
     });
     assignments.sort_by_key(|assignment| assignment.range);
     let assigned = (!assignments.is_empty()).then_some(Change::Assigned { assignments });
-    moved.chain(assigned).collect()
+    moved.chain(splits).chain(assigned).collect()
 }

@@ -21,6 +21,16 @@ pub struct Report {
     pub copies: Vec<Copy>,
 }
 
+impl Report {
+    /// Whether it says the same of the ranges, but for what they cost.
+    #[must_use]
+    pub fn says_same(&self, other: &Self) -> bool {
+        let told = |held: &Holding| (held.range, held.epoch, held.stage);
+        self.copies == other.copies
+            && self.holdings.iter().map(told).eq(other.holdings.iter().map(told))
+    }
+}
+
 /// A range as its owner knows it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Holding {

@@ -1,100 +1,87 @@
-//! A process that leads when it should, as the shell around the machine will.
+//! A process that leads when it should: the office and the scribe of the real one, in rounds.
 
 use std::future::poll_fn;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::task::Poll;
 
-use proto::types::{KeyRange, NodeId, RangeId};
-
-use super::world::{RANGES, ToLeader, ToNode, World};
-use crate::control_log::ControlLog;
-use crate::coordinator::{Coordinator, LeadError, Nonces};
+use super::world::{RANGES, ToNode, World};
 use crate::fixtures::node;
-use crate::machine::entry::{Change, Division};
-use crate::machine::health::Settings;
-use crate::machine::lead::Lead;
-use crate::machine::member::Member;
+use crate::leader::Scribe;
+use crate::machine::health;
+use crate::machine::letter::Letter;
+use crate::machine::office::{Effect, Job, Office, Settings};
 use crate::machine::pace::Limits;
 use crate::testing::dice;
 use crate::testing::memory_log::MemoryLog;
 
-/// One life of the process. It ends only by death: where leading fails, it opens the log anew.
+/// Nodes say that they live every 500 ms.
+fn settings() -> Settings {
+    let health = health::Settings::new(500, 2_000, 5_000).unwrap();
+    // Two ranges of the size that is assumed.
+    let limits = Limits { bytes_in_flight: 128 << 20, moves_per_node: 2 };
+    // The world says who asks to lead.
+    Settings { is_candidate: false, beat_ms: 500, health, limits, ..Settings::default() }
+}
+
+/// One life of the process. It ends only by death.
 pub(super) async fn live(world: Arc<World>, which: usize, seed: u64) {
-    let mut nonces = dice(seed);
     let me = node(&format!("coordinator-{which}"));
+    let ranges = NonZeroU16::new(RANGES).unwrap();
+    let control = Arc::<MemoryLog>::clone(&world.control);
+    let journals = Arc::<World>::clone(&world);
+    let mut scribe = Scribe::new((me.clone(), ranges), control, journals, Box::new(dice(seed)));
+    let mut office = Office::new(me, String::new(), settings(), world.now_ms());
     loop {
-        let Ok(control) = ControlLog::open(Arc::<MemoryLog>::clone(&world.control)).await else {
-            continue;
-        };
-        let mut coordinator = Coordinator::new(control, Arc::<World>::clone(&world));
-        while !world.contends(which) {
-            world.take_for_leader(which);
-            rest(&world, which).await;
+        if world.contends(which) && office.leading().is_none() {
+            office.contend();
         }
-        let led = lead(&world, which, &me, &mut coordinator, &mut nonces).await;
-        match led {
-            Err(LeadError::Deposed { .. } | LeadError::Control(_)) => {}
-            other => panic!("{other:?}"),
+        let mut effects = office.tick(world.now_ms());
+        for letter in world.take_for_leader(which) {
+            effects.extend(office.hear(letter, world.now_ms()));
+        }
+        // What is decided while the store works is done after it.
+        while !effects.is_empty() {
+            effects = act(&world, which, (&mut office, &mut scribe), effects).await;
         }
         rest(&world, which).await;
     }
 }
 
-/// Leads until another does, or the store fails.
-async fn lead(
+async fn act(
     world: &World,
     which: usize,
-    me: &NodeId,
-    coordinator: &mut Coordinator,
-    nonces: Nonces<'_>,
-) -> Result<(), LeadError> {
-    coordinator.take_lead(me, nonces).await?;
-    if coordinator.table().ranges().len() == 0 {
-        coordinator.write(divided(), nonces).await?;
-    }
-    // Two ranges of the size that is assumed.
-    let limits = Limits { bytes_in_flight: 128 << 20, moves_per_node: 2 };
-    let mut lead = Lead::new(Settings::default(), limits, world.now_ms());
-    loop {
-        for message in world.take_for_leader(which) {
-            match message {
-                ToLeader::Report(report) => lead.heard(report, world.now_ms()),
-                ToLeader::Join(node, ticket) => {
-                    let incarnation = coordinator.table().next_incarnation(&node);
-                    let member = Member { node: node.clone(), incarnation };
-                    let address = format!("{node}:7700");
-                    let joined = Change::Joined { member: member.clone(), address };
-                    coordinator.write(joined, nonces).await?;
-                    world.tell_node(&node, &ToNode::Joined(member, ticket));
-                }
-                ToLeader::Intend(node, intent) => {
-                    let is_known = coordinator.table().members().any(|(it, _)| it.node == node);
-                    if is_known {
-                        coordinator.write(Change::Intended { node, intent }, nonces).await?;
-                    }
+    (office, scribe): (&mut Office, &mut Scribe),
+    effects: Vec<Effect>,
+) -> Vec<Effect> {
+    let mut further = Vec::new();
+    for effect in effects {
+        match effect {
+            Effect::Tell { to, letter: Letter::Obey { orders, .. }, .. } => {
+                world.note(&orders, false);
+                for order in orders {
+                    world.tell_node(&to, &ToNode::Obey(order));
                 }
             }
-        }
-        let orders = lead.step(coordinator.table(), world.now_ms());
-        world.note(&orders);
-        for order in &orders {
-            if let Some(member) = order.addressee() {
-                world.tell_node(&member.node, &ToNode::Obey(order.clone()));
+            Effect::Tell { to, letter: Letter::Joined { member, ticket }, .. } => {
+                world.tell_node(&to, &ToNode::Joined(member, ticket));
+            }
+            Effect::Tell { .. } => {}
+            Effect::Do(job) => {
+                if let Job::Work { changes, orders } = &job {
+                    world.note(orders, !changes.is_empty());
+                }
+                let outcome = scribe.perform(job).await;
+                // While it was at work others spoke.
+                for letter in world.take_for_leader(which) {
+                    further.extend(office.hear(letter, world.now_ms()));
+                }
+                further.extend(office.tick(world.now_ms()));
+                further.extend(office.done(outcome, scribe.known(), world.now_ms()));
             }
         }
-        match coordinator.carry_out(&orders, nonces).await {
-            Ok(()) | Err(LeadError::Fencing { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        rest(world, which).await;
     }
-}
-
-fn divided() -> Change {
-    let parts = KeyRange::divide(NonZeroU16::new(RANGES).unwrap()).zip(0..);
-    let ranges = parts.map(|(keys, id)| Division { range: RangeId(id), keys }).collect();
-    Change::Divided { ranges }
+    further
 }
 
 /// Waits for the next round.

@@ -1,17 +1,22 @@
 //! A node that joins, obeys and commits, as far as it is let.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::executor::block_on;
 use proto::types::{Epoch, NodeId, RangeId, Slot};
 
-use super::world::{ToLeader, ToNode, World};
+use super::world::{ToNode, World};
 use crate::claim::{Claim, claim};
+use crate::control_log::ControlLog;
+use crate::machine::letter::{Joining, Letter};
+use crate::machine::life::{Deed, Life};
 use crate::machine::member::Member;
-use crate::machine::order::Order;
 use crate::machine::plan::Load;
 use crate::machine::report::{Copy, Holding, Report, Stage};
+use crate::machine::table::Table;
+use crate::testing::memory_log::MemoryLog;
 
 /// How many rounds are between two heartbeats.
 const HEARTBEAT: u64 = 2;
@@ -22,7 +27,9 @@ const WARMING: u64 = 6;
 
 pub(super) struct Node {
     id: NodeId,
-    life: Option<Life>,
+    process: Option<Process>,
+    /// What it has read of the control log; `None` where that has to be opened anew.
+    control: Option<ControlLog>,
     /// What the process that asks to join knows itself by: an answer to another would bring back a
     /// life that has ended, without what it knew.
     ticket: u64,
@@ -32,21 +39,23 @@ pub(super) struct Node {
     cold_starts: u32,
 }
 
-/// What a process keeps in memory.
-struct Life {
-    member: Member,
-    holdings: BTreeMap<RangeId, Holding>,
+/// What a process keeps in memory: the life, and what stands for the data plane.
+struct Process {
+    life: Life,
+    /// Ranges that are being brought up.
+    restoring: Vec<(RangeId, Epoch)>,
     /// The epoch that a copy follows, and for how many rounds more it is not ready.
     copies: BTreeMap<RangeId, (Epoch, u64)>,
     next_slot: Slot,
-    reports: u64,
+    last_report: Option<Report>,
 }
 
 impl Node {
     pub(super) fn new(id: NodeId) -> Self {
         Self {
             id,
-            life: None,
+            process: None,
+            control: None,
             ticket: 0,
             asked: 0,
             asleep_until: 0,
@@ -60,7 +69,7 @@ impl Node {
     }
 
     pub(super) fn member(&self) -> Option<&Member> {
-        self.life.as_ref().map(|life| &life.member)
+        self.process.as_ref().map(|process| process.life.member())
     }
 
     /// The ranges that it commits for.
@@ -68,8 +77,10 @@ impl Node {
         self.held().filter(|held| held.stage == Stage::Serving).map(|held| held.range)
     }
 
+    /// What it said last that it holds.
     pub(super) fn held(&self) -> impl Iterator<Item = &Holding> {
-        self.life.iter().flat_map(|life| life.holdings.values())
+        let reports = self.process.iter().filter_map(|process| process.last_report.as_ref());
+        reports.flat_map(|report| &report.holdings)
     }
 
     /// Whether it never began to serve a range that others had served without a ready copy.
@@ -83,7 +94,8 @@ impl Node {
     }
 
     fn end(&mut self) {
-        self.life = None;
+        self.process = None;
+        self.control = None;
         self.ticket += 1;
     }
 
@@ -111,105 +123,110 @@ impl Node {
                 self.hear(message);
             }
         }
-        let is_over = self.life.as_mut().is_some_and(|life| !life.commit(world));
+        self.follow(world);
+        let is_over =
+            self.process.as_mut().is_some_and(|it| it.life.is_over() || !it.commit(world));
         if is_over {
             self.end();
         }
         if is_cut_off {
             return;
         }
-        match &mut self.life {
-            Some(life) if round.is_multiple_of(HEARTBEAT) => {
-                world.tell_leaders(&ToLeader::Report(life.report(world.has_loads())));
+        match &mut self.process {
+            Some(process) if round.is_multiple_of(HEARTBEAT) => {
+                world.tell_leaders(&Letter::Report(process.report(world.has_loads())));
             }
             None if round >= self.asked + PATIENCE => {
                 self.asked = round;
-                world.tell_leaders(&ToLeader::Join(self.id.clone(), self.ticket));
+                let (node, ticket) = (self.id.clone(), self.ticket);
+                let address = format!("{node}:7700");
+                world.tell_leaders(&Letter::Join(Joining { node, address, ticket }));
             }
             Some(_) | None => {}
         }
     }
 
+    /// Reads on in the control log, as far as the store lets it.
+    fn follow(&mut self, world: &World) {
+        if self.control.is_none() {
+            let log = Arc::<MemoryLog>::clone(&world.control);
+            self.control = block_on(ControlLog::open(log)).ok();
+        }
+        let Some(control) = &mut self.control else { return };
+        let is_read = block_on(control.catch_up()).is_ok();
+        if let Some(process) = self.process.as_mut().filter(|_| is_read) {
+            let deeds = process.life.follow(control.table());
+            self.cold_starts += process.act(deeds);
+        }
+    }
+
     fn hear(&mut self, message: ToNode) {
-        match (message, &mut self.life) {
-            (ToNode::Joined(member, ticket), life) if ticket == self.ticket => {
-                if life.as_ref().is_none_or(|life| life.member < member) {
-                    *life = Some(Life::new(member));
+        match (message, &mut self.process) {
+            (ToNode::Joined(member, ticket), process) if ticket == self.ticket => {
+                if process.as_ref().is_none_or(|it| *it.life.member() < member) {
+                    *process = Some(Process::new(member));
                 }
             }
-            (ToNode::Obey(order), Some(life)) if order.addressee() == Some(&life.member) => {
-                self.cold_starts += life.obey(&order);
-                if matches!(order, Order::Rejoin { .. }) {
-                    self.end();
-                }
+            (ToNode::Obey(order), Some(process)) => {
+                let empty = Table::default();
+                let table = self.control.as_ref().map_or(&empty, ControlLog::table);
+                let deed = process.life.obey(&order, table);
+                self.cold_starts += process.act(deed.into_iter().collect());
             }
             (ToNode::Joined(..) | ToNode::Obey(_), _) => {}
         }
     }
 }
 
-impl Life {
+impl Process {
     fn new(member: Member) -> Self {
-        let (holdings, copies) = (BTreeMap::new(), BTreeMap::new());
-        Self { member, holdings, copies, next_slot: Slot(1), reports: 0 }
+        Self {
+            life: Life::new(member),
+            restoring: Vec::new(),
+            copies: BTreeMap::new(),
+            next_slot: Slot(1),
+            last_report: None,
+        }
     }
 
-    /// Obeys, and says how many ranges it has to serve from nothing.
-    fn obey(&mut self, order: &Order) -> u32 {
-        let holding = |range, epoch, stage| Holding { range, epoch, stage, load: None };
-        match *order {
-            Order::Serve { range, epoch, .. } => {
-                if self.holdings.get(&range).is_some_and(|held| held.epoch >= epoch) {
-                    return 0;
+    /// Does what the life wants, and says how many ranges it has to serve from nothing.
+    fn act(&mut self, deeds: Vec<Deed>) -> u32 {
+        let mut cold = 0;
+        for deed in deeds {
+            match deed {
+                Deed::Serve { range, epoch } => {
+                    self.restoring.push((range, epoch));
+                    let is_warm = self.copies.remove(&range).is_some_and(|(_, left)| left == 0);
+                    cold += u32::from(epoch > Epoch::NONE.next() && !is_warm);
                 }
-                self.holdings.insert(range, holding(range, epoch, Stage::Restoring));
-                let copy = self.copies.remove(&range);
-                let is_warm = copy.is_some_and(|(_, left)| left == 0);
-                return u32::from(epoch > Epoch::NONE.next() && !is_warm);
-            }
-            Order::Release { range, epoch, .. } => {
-                let held = self.holdings.get(&range);
-                let is_open = |held: &Holding| {
-                    held.epoch < epoch
-                        || held.epoch == epoch && !matches!(held.stage, Stage::Closed { .. })
-                };
-                if held.is_none_or(is_open) {
-                    let closed = Stage::Closed { to: self.next_slot };
-                    self.holdings.insert(range, holding(range, epoch, closed));
+                Deed::Release { range, epoch } => {
+                    self.life.released(range, epoch, Some(self.next_slot));
                 }
+                Deed::Warm { range, epoch } => drop(self.copies.insert(range, (epoch, WARMING))),
+                Deed::Cool { range } => drop(self.copies.remove(&range)),
             }
-            Order::Warm { range, epoch, .. } => {
-                let known = self.copies.get(&range).is_some_and(|&(follows, _)| follows >= epoch);
-                if !known {
-                    self.copies.insert(range, (epoch, WARMING));
-                }
-            }
-            Order::Cool { range, .. } => drop(self.copies.remove(&range)),
-            Order::Fence { .. }
-            | Order::Assign { .. }
-            | Order::Move { .. }
-            | Order::Rejoin { .. } => {}
         }
-        0
+        cold
     }
 
     /// Commits for what it serves. `false` where this life is over, as far as it can know.
     fn commit(&mut self, world: &World) -> bool {
-        let serving = self.holdings.values().filter(|held| held.stage == Stage::Serving);
-        let blocks: Vec<_> =
-            serving.map(|it| format!("{} {}", it.range.0, it.epoch.get())).collect();
+        let blocks: Vec<_> = self
+            .life
+            .serving()
+            .map(|(range, epoch)| format!("{} {}", range.0, epoch.get()))
+            .collect();
         if !blocks.is_empty() {
             let commit = Bytes::from(format!("TLJC\n{}", blocks.join("\n")));
-            let journal = world.open(&self.member);
+            let journal = world.open(self.life.member());
             if !matches!(block_on(claim(&*journal, self.next_slot, &commit)), Ok(Claim::Ours)) {
                 return false;
             }
             self.next_slot = self.next_slot.next();
         }
-        for held in self.holdings.values_mut() {
-            if held.stage == Stage::Restoring {
-                held.stage = Stage::Serving;
-            }
+        for (range, epoch) in std::mem::take(&mut self.restoring) {
+            let deed = self.life.served(range, epoch, true);
+            self.act(deed.into_iter().collect());
         }
         self.copies.values_mut().for_each(|(_, left)| *left = left.saturating_sub(1));
         true
@@ -218,22 +235,17 @@ impl Life {
     /// `has_loads` says whether it knows what its ranges cost: each something else, and a little more
     /// or less each time.
     fn report(&mut self, has_loads: bool) -> Report {
-        self.reports += 1;
+        let number = self.last_report.as_ref().map_or(1, |last| last.number + 1);
         let load = |id: RangeId| {
-            let percent = 98 + (self.reports + u64::from(id.0)) % 5;
+            let percent = 98 + (number + u64::from(id.0)) % 5;
             let records_per_s = u64::from(id.0 * 7 % 4 + 1) * 10 * percent;
             Load { state_bytes: u64::from(id.0 + 1) * 100_000 * percent, records_per_s }
         };
-        let holding = |held: &Holding| {
-            let is_known = has_loads && held.stage == Stage::Serving;
-            Holding { load: is_known.then(|| load(held.range)), ..*held }
-        };
+        let served = self.life.serving().filter(|_| has_loads);
+        let loads = served.map(|(range, _)| (range, load(range))).collect();
         let copy = |(&range, &(epoch, left))| Copy { range, epoch, is_ready: left == 0 };
-        Report {
-            member: self.member.clone(),
-            number: self.reports,
-            holdings: self.holdings.values().map(holding).collect(),
-            copies: self.copies.iter().map(copy).collect(),
-        }
+        let report = self.life.report(self.copies.iter().map(copy).collect(), &loads);
+        self.last_report = Some(report.clone());
+        report
     }
 }

@@ -8,10 +8,9 @@ use proto::types::{Incarnation, NodeId};
 
 use crate::coordinator::Journals;
 use crate::fixtures::node;
-use crate::machine::entry::Intent;
+use crate::machine::letter::Letter;
 use crate::machine::member::Member;
 use crate::machine::order::Order;
-use crate::machine::report::Report;
 use crate::testing::dice;
 use crate::testing::memory_log::{Fault, Faults, MemoryLog};
 
@@ -23,15 +22,6 @@ pub(super) const ROUND_MS: u64 = 250;
 
 pub(super) fn names() -> impl Iterator<Item = NodeId> {
     (0..NODES).map(|which| node(&format!("node-{which}")))
-}
-
-/// What is said to whoever leads.
-#[derive(Clone, Debug)]
-pub(super) enum ToLeader {
-    /// With what the answer must say again.
-    Join(NodeId, u64),
-    Report(Report),
-    Intend(NodeId, Intent),
 }
 
 /// What is said to a node.
@@ -56,7 +46,7 @@ struct Shared {
     contender: usize,
     /// In which round a process has nothing more to do.
     idle: [u64; COORDINATORS],
-    to_leaders: [Vec<(u64, ToLeader)>; COORDINATORS],
+    to_leaders: [Vec<(u64, Letter)>; COORDINATORS],
     to_nodes: Vec<(u64, NodeId, ToNode)>,
     /// The last orders of any leader, and when they were given.
     orders: (u64, Vec<Order>),
@@ -153,7 +143,7 @@ impl World {
         self.shared().to_leaders[which].clear();
     }
 
-    pub(super) fn tell_leaders(&self, message: &ToLeader) {
+    pub(super) fn tell_leaders(&self, message: &Letter) {
         for which in 0..COORDINATORS {
             let mut shared = self.shared();
             for due in shared.arrivals() {
@@ -169,7 +159,7 @@ impl World {
         }
     }
 
-    pub(super) fn take_for_leader(&self, which: usize) -> Vec<ToLeader> {
+    pub(super) fn take_for_leader(&self, which: usize) -> Vec<Letter> {
         let mut shared = self.shared();
         let round = shared.round;
         let due = shared.to_leaders[which].extract_if(.., |(due, _)| *due <= round);
@@ -183,9 +173,9 @@ impl World {
         due.map(|(_, _, message)| message).collect()
     }
 
-    pub(super) fn note(&self, orders: &[Order]) {
+    pub(super) fn note(&self, orders: &[Order], are_written: bool) {
         let mut shared = self.shared();
-        if !orders.is_empty() {
+        if !orders.is_empty() || are_written {
             shared.orders = (shared.round, orders.to_vec());
         }
     }

@@ -42,8 +42,8 @@ mod tests {
             // Before the others, whose defaults are those of a folder.
             bucket.as_str(),
             "sources: { kafka: { brokers: [\"k:1\"] } }",
-            "sources: { files: { dir: in } }\nsinks: { files: { dir: out } }",
-            "sources: { generated: { transactions: 1 } }\nstorage: { objects: there }",
+            "sources: { files: { dir: in } }\nsinks: { files: { dir: out } }\ndiscovery: { dns: nodes }",
+            "sources: { generated: { transactions: 1 } }\nstorage: { objects: there }\ndiscovery: { seeds: [\"a:1\"] }",
         ];
         let configs = rest.map(|it| Config::from_text("c.yaml", &format!("{head}{it}")).unwrap());
         let settings = configs.into_iter().flat_map(|it| it.settings);

@@ -221,7 +221,7 @@ fn a_key_that_nobody_knows_is_refused() {
         &[concat!(
             "5:1 TL-0202 \"joins\" is not known here [did you mean \"join\"?] (known here: apiVersion, ",
             "kind, metadata, node, listen, storage, sources, join, sinks, scenarios, commit, snapshots, ",
-            "log, discovery, access)"
+            "log, discovery, coordinator, access)"
         )],
     );
     check(
@@ -535,6 +535,66 @@ fn what_a_later_version_will_do_is_not_ignored() {
             "5:1 TL-0230 \"access\" is not in this version yet [remove it] (this version knows no users; it serves on the loopback interface only)",
             "6:21 TL-0230 \"tls\" is not in this version yet [remove it] (this version serves on the loopback interface only, where it needs none)",
             "7:10 TL-0230 \"postgres\" is not in this version yet [remove it] (all outlets go to the same sink in this version: kafka or files)",
+        ],
+    );
+}
+
+#[test]
+fn other_nodes_are_where_seeds_or_a_name_say() {
+    let seeds = |yaml: &str| config(yaml).discovery;
+    assert_eq!(seeds(""), Seeds::None);
+    let listed = seeds("discovery: { seeds: [\"a:7401\", \"b.cards:7402\"] }");
+    assert_eq!(listed, Seeds::Listed(vec!["a:7401".to_owned(), "b.cards:7402".to_owned()]));
+    let named = |port| Seeds::Named { name: "nodes.cards.svc".to_owned(), port };
+    assert_eq!(seeds("discovery: { dns: nodes.cards.svc }"), named(7401));
+    assert_eq!(seeds("discovery: { dns: nodes.cards.svc, port: 9 }"), named(9));
+    check(
+        "discovery: { seeds: [\"a\", \"b:0\"] }",
+        &[
+            "5:22 TL-0204 \"a\" is not a node's address [an address is host:port, as in node-1:7401]",
+            "5:27 TL-0204 \"b:0\" is not a node's address [an address is host:port, as in node-1:7401]",
+        ],
+    );
+    check(
+        "discovery: { seeds: [\"a:1\"], dns: b }",
+        &["5:31 TL-0210 seeds and dns cannot be there together [keep one of them]"],
+    );
+    check(
+        "discovery: { port: 1 }",
+        &[
+            "5:14 TL-0210 port means nothing without dns [give each seed its port, as in node-1:7401]",
+        ],
+    );
+    check(
+        "discovery: { seeds: a }",
+        &["5:21 TL-0205 seeds must be a list, not text [as in [\"node-1:7401\"]]"],
+    );
+}
+
+#[test]
+fn times_of_the_coordinator_leave_room_for_each_other() {
+    assert_eq!(config("").coordinator, office::Settings::default());
+    let yaml =
+        "coordinator: { candidate: false, heartbeat: 500ms, suspectAfter: 2s, lostAfter: 3s }";
+    let config = config(yaml);
+    assert!(!config.coordinator.is_candidate);
+    assert_eq!(config.coordinator.health.lost_ms(), 3_000);
+    check(
+        "coordinator: { heartbeat: 500ms }",
+        &[
+            "5:1 TL-0210 suspectAfter must be at least three heartbeats [else a lost message or two would make a node suspect]",
+        ],
+    );
+    check(
+        "coordinator: { deadAfter: 1s }",
+        &[
+            "5:27 TL-0210 deadAfter must be more than suspectAfter [else a node would be held dead before it is suspect]",
+        ],
+    );
+    check(
+        "coordinator: { lostAfter: 6s }",
+        &[
+            "5:27 TL-0210 lostAfter must be more than suspectAfter, and no more than deadAfter [it is how long a node is waited for whose connection has broken]",
         ],
     );
 }

@@ -91,7 +91,7 @@ fn a_new_life_ends_the_one_before_at_once_and_begins_with_the_full_time() {
 fn who_is_not_in_the_table_is_not_observed() {
     let mut watch = Watch::new();
     let stranger = member("c", 1);
-    watch.pass(1_000, &[&stranger]);
+    watch.pass(SUSPECT_MS - 200, &[&stranger]);
     assert_eq!(watch.detector.health(&stranger), Health::Dead);
     fold(&mut watch.table, dead("b", 1, 1)).unwrap();
     watch.pass(100, &[&member("b", 1)]);
@@ -128,11 +128,11 @@ fn who_begins_to_observe_gives_everybody_the_full_time() {
 #[test]
 fn a_clock_that_stands_or_goes_back_harms_nobody() {
     let mut watch = Watch::new();
-    watch.pass(1_000, &[]);
+    watch.pass(SUSPECT_MS / 2, &[]);
     watch.detector.tick(&watch.table, 0);
     watch.check(Health::Alive, Health::Alive);
     watch.detector.heard(&member("a", 1), 0);
-    watch.pass(1_000, &[]);
+    watch.pass(SUSPECT_MS / 2, &[]);
     watch.check(Health::Suspect, Health::Suspect);
 }
 
@@ -141,7 +141,71 @@ fn times_that_leave_no_room_are_refused() {
     assert_eq!(Settings::new(0, 2_000, 5_000), Err(SettingsError::Suspect));
     assert_eq!(Settings::new(700, 2_000, 5_000), Err(SettingsError::Suspect));
     assert_eq!(Settings::new(500, 2_000, 2_000), Err(SettingsError::Dead));
-    assert_eq!(Settings::new(HEARTBEAT_MS, SUSPECT_MS, DEAD_MS), Ok(Settings::default()));
+    let plain = Settings::new(HEARTBEAT_MS, SUSPECT_MS, DEAD_MS).unwrap();
+    assert_eq!(plain.when_lost(LOST_MS), Ok(Settings::default()));
+    assert_eq!(plain.when_lost(SUSPECT_MS), Err(SettingsError::Lost));
+    assert_eq!(plain.when_lost(DEAD_MS + 1), Err(SettingsError::Lost));
+}
+
+#[test]
+fn a_broken_connection_shortens_the_patience_until_the_next_heartbeat() {
+    let (a, b) = (member("a", 1), member("b", 1));
+    let mut watch = Watch::new();
+    watch.detector.lost(&b);
+    watch.check(Health::Alive, Health::Alive);
+    watch.pass(LOST_MS - 100, &[&a]);
+    watch.check(Health::Alive, Health::Suspect);
+    watch.pass(100, &[&a]);
+    watch.check(Health::Alive, Health::Dead);
+
+    let mut watch = Watch::new();
+    watch.detector.lost(&b);
+    watch.pass(100, &[&a, &b]);
+    watch.pass(DEAD_MS - 100, &[&a]);
+    watch.check(Health::Alive, Health::Suspect);
+}
+
+#[test]
+fn a_hint_about_the_dead_or_unknown_or_from_an_absent_observer_says_nothing() {
+    let mut watch = Watch::new();
+    watch.pass(LOST_MS - 100, &[]);
+    watch.detector.lost(&member("b", 1));
+    watch.detector.lost(&member("c", 1));
+    watch.freeze(60_000);
+    watch.pass(DEAD_MS - 100, &[]);
+    watch.check(Health::Suspect, Health::Suspect);
+    watch.pass(100, &[]);
+    watch.detector.lost(&member("b", 1));
+    watch.pass(100, &[&member("b", 1)]);
+    watch.check(Health::Dead, Health::Dead);
+}
+
+/// A leader that is cut off, but not from the store, must not fence everybody before others lead.
+#[test]
+fn where_most_connections_break_at_once_it_is_rather_the_observer_that_is_cut_off() {
+    let mut watch = Watch::new();
+    fold(&mut watch.table, joined("c", 1)).unwrap();
+    watch.pass(100, &[]);
+    let (a, b, c) = (member("a", 1), member("b", 1), member("c", 1));
+    for member in [&b, &c] {
+        watch.detector.lost(member);
+    }
+    watch.pass(DEAD_MS - 200, &[&a]);
+    watch.check(Health::Alive, Health::Suspect);
+    watch.pass(200, &[&a]);
+    watch.check(Health::Alive, Health::Dead);
+}
+
+#[test]
+fn who_was_missed_before_the_observer_judged_is_not_waited_for_again() {
+    let mut watch = Watch::new();
+    watch.detector = Detector::new(Settings::default(), watch.now_ms);
+    watch.detector.missed(member("a", 1), watch.now_ms.saturating_sub(SUSPECT_MS));
+    watch.pass(100, &[]);
+    watch.check(Health::Suspect, Health::Alive);
+    watch.detector.lost(&member("a", 1));
+    watch.pass(LOST_MS - SUSPECT_MS, &[]);
+    watch.check(Health::Dead, Health::Alive);
 }
 
 proptest! {

@@ -12,6 +12,7 @@ use crate::machine::plan::Load;
 use crate::machine::report::Copy;
 
 mod scale;
+mod wishes;
 
 /// A leader, what it reads, and when.
 struct Desk {

@@ -137,6 +137,7 @@ impl Cluster {
                 | Order::Serve { .. }
                 | Order::Warm { .. }
                 | Order::Rejoin { .. }
+                | Order::Split { .. }
                 | Order::Cool { .. } => unreachable!("{order:?} needs to know more"),
             };
             fold(&mut self.table, change).expect("an order obeys the control log's rules");

@@ -86,7 +86,8 @@ impl Range {
     }
 
     /// The first slot of the owner's journal that can hold a commit under the present epoch.
-    pub(super) fn since(&self, member: &Member) -> Slot {
+    #[must_use]
+    pub fn since(&self, member: &Member) -> Slot {
         let ended = self.lineage.iter().filter(|span| span.member == *member);
         ended.map(|span| span.to).max().unwrap_or(Slot(1))
     }

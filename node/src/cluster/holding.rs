@@ -1,0 +1,170 @@
+//! A range of the control log, as the data plane takes it on: its keys, its epoch, and where its past is.
+
+use actors::engine::{Holding, Past};
+use anyhow::Context as _;
+use coordinator::coordinator::Journals;
+use coordinator::machine::member::Member;
+use coordinator::machine::table::{Range, Span, Table};
+use proto::types::{Epoch, RangeId};
+
+use super::body::OPEN;
+
+/// The range, to be served by its owner.
+///
+/// # Errors
+///
+/// Where the control log has passed the epoch by, or the past cannot be restored.
+pub fn owned(
+    table: &Table,
+    journals: &dyn Journals,
+    (range, epoch): (RangeId, Epoch),
+) -> anyhow::Result<Holding> {
+    let (found, past) = past(table, journals, (range, epoch))?;
+    Ok(Holding { id: range, keys: found.keys, epoch, past })
+}
+
+/// The range, to be copied from its owner, which goes on.
+///
+/// # Errors
+///
+/// Where the control log has passed the epoch by, or the past cannot be restored.
+pub fn copied(
+    table: &Table,
+    journals: &dyn Journals,
+    (range, epoch): (RangeId, Epoch),
+) -> anyhow::Result<Holding> {
+    let (found, mut past) = past(table, journals, (range, epoch))?;
+    let owner = found.owner().with_context(|| format!("copy {range}: nobody owns it"))?;
+    past.push(open(found, owner, journals));
+    Ok(Holding { id: range, keys: found.keys, epoch, past })
+}
+
+fn past<'a>(
+    table: &'a Table,
+    journals: &dyn Journals,
+    (id, epoch): (RangeId, Epoch),
+) -> anyhow::Result<(&'a Range, Vec<Past>)> {
+    let range = table.range(id).filter(|range| range.epoch == epoch);
+    let range = range.with_context(|| format!("take on {id} at {epoch}: that has passed"))?;
+    // I2: the data plane would look for the range's own blocks there, and find nothing.
+    if let Some(span) = range.lineage.iter().find(|span| span.range != id) {
+        let other = span.range;
+        anyhow::bail!(
+            "take on {id}: a part of its past is that of {other}, which this version cannot restore"
+        );
+    }
+    let span = |span: &Span| Past {
+        life: (span.member.incarnation, span.member.node.clone()),
+        epoch: span.epoch,
+        journal: journals.journal(&span.member.node, span.member.incarnation),
+        from: span.from,
+        to: span.to,
+    };
+    Ok((range, range.lineage.iter().map(span).collect()))
+}
+
+/// What the owner commits under its present epoch.
+fn open(range: &Range, owner: &Member, journals: &dyn Journals) -> Past {
+    Past {
+        life: (owner.incarnation, owner.node.clone()),
+        epoch: range.epoch,
+        journal: journals.journal(&owner.node, owner.incarnation),
+        from: range.since(owner),
+        to: OPEN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU16;
+    use std::sync::Arc;
+
+    use coordinator::machine::entry::{Assignment, Change, Division, Entry, Handover};
+    use coordinator::machine::member::Term;
+    use coordinator::testing::memory_log::MemoryLog;
+    use proto::log::Log;
+    use proto::types::{Incarnation, KeyRange, NodeId, Slot};
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Logs;
+
+    impl Journals for Logs {
+        fn journal(&self, node: &NodeId, _: Incarnation) -> Arc<dyn Log> {
+            Arc::new(MemoryLog::new(node.as_str()))
+        }
+    }
+
+    const R0: RangeId = RangeId(0);
+
+    fn member(name: &str) -> Member {
+        Member { node: NodeId::new(name).unwrap(), incarnation: Incarnation(1) }
+    }
+
+    /// Range 0 was `a`'s at epoch 1, up to slot 7, and is `b`'s at epoch 2; then what `more` says.
+    fn table(more: Vec<Change>) -> Table {
+        let joined =
+            |name| Change::Joined { member: member(name), address: format!("{name}:7401") };
+        let keys = KeyRange::divide(NonZeroU16::MIN).next().unwrap();
+        let assignment = Assignment { range: R0, member: member("a"), epoch: Epoch::new(1) };
+        let handover = Handover { range: R0, to: Slot(7), next: member("b"), epoch: Epoch::new(2) };
+        let mut changes = vec![
+            Change::Leader { candidate: member("a").node },
+            joined("a"),
+            joined("b"),
+            Change::Divided { ranges: vec![Division { range: R0, keys }] },
+            Change::Assigned { assignments: vec![assignment] },
+            Change::Moved { member: member("a"), handovers: vec![handover] },
+        ];
+        changes.extend(more);
+        let mut table = Table::default();
+        for change in changes {
+            table.apply(Entry { term: Term(1), change }).unwrap();
+        }
+        table
+    }
+
+    /// The pasts as (owner, epoch, first slot, one past the last).
+    fn past(holding: &Holding) -> Vec<(&str, u64, u64, u64)> {
+        let one = |it: &'_ Past| (it.epoch.get(), it.from.0, it.to.0);
+        let names = holding.past.iter().map(|it| it.life.1.as_str());
+        names.zip(holding.past.iter().map(one)).map(|(name, it)| (name, it.0, it.1, it.2)).collect()
+    }
+
+    #[test]
+    fn an_owner_gets_what_others_have_committed_and_a_copy_what_the_owner_does() {
+        let table = table(vec![]);
+        let second = (R0, Epoch::new(2));
+        let holding = owned(&table, &Logs, second).unwrap();
+        assert_eq!((holding.id, holding.epoch), second);
+        assert_eq!(past(&holding), [("a", 1, 1, 7)]);
+        let holding = copied(&table, &Logs, second).unwrap();
+        assert_eq!(past(&holding), [("a", 1, 1, 7), ("b", 2, 1, OPEN.0)]);
+    }
+
+    #[test]
+    fn an_epoch_that_has_passed_or_has_no_owner_is_not_taken_on() {
+        let fenced = Change::Dead { member: member("b"), fenced_at: Slot(3) };
+        let table = table(vec![fenced]);
+        let check = |result: anyhow::Result<Holding>, words: &str| {
+            assert!(result.unwrap_err().to_string().contains(words), "{words}");
+        };
+        check(owned(&table, &Logs, (R0, Epoch::new(1))), "that has passed");
+        check(copied(&table, &Logs, (R0, Epoch::new(2))), "nobody owns it");
+    }
+
+    /// I2: or a child of a split would be empty.
+    #[test]
+    fn what_comes_from_another_range_is_refused() {
+        let (below, above) = KeyRange::FULL.split(1 << 63).unwrap();
+        let children = vec![
+            Division { range: RangeId(1), keys: below },
+            Division { range: RangeId(2), keys: above },
+        ];
+        let (member, to, epoch) = (member("b"), Slot(3), Epoch::new(3));
+        let table = table(vec![Change::Split { member, range: R0, to, epoch, children }]);
+        let refused = owned(&table, &Logs, (RangeId(1), epoch)).unwrap_err();
+        assert!(refused.to_string().contains("that of r0"), "{refused}");
+    }
+}
