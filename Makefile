@@ -9,7 +9,7 @@ SCRIPTS := integration/scripts
 THROUGHLINE := $(CARGO_TARGET_DIR)/release/throughline
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test verify fix bench memory drill sim e2e build setup
+.PHONY: help demo test verify fix bench memory drill sim model e2e build setup
 
 help:    ## Say what there is to make
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 20
@@ -46,6 +46,9 @@ e2e: build    ## Send two million transactions through the program, and check ev
 
 sim: setup    ## Run simulated histories with faults: HISTORIES=n FROM=n, or one with SEED=n
 	@cargo run --release --package integration --bin sim -- $(if $(SEED),--seed $(SEED),--histories $(or $(HISTORIES),10000) --from $(or $(FROM),0))
+
+model: setup    ## Explore the protocol's model within wider bounds: LIVES, RECORDS, FENCES, MOVES, UNCLEAR, SNAPSHOTS, LEADERS, CRASHES=n
+	@cargo test --release --package integration --test model -- --ignored --nocapture
 
 build: setup    ## Compile the program
 	@cargo build --release --workspace
