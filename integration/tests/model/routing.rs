@@ -284,7 +284,8 @@ impl Model for Routing {
             Property::always(
                 "I2 I3 exact fold of what is below the positions",
                 |_, state: &State| {
-                    state.health == Health::Stopped || range::all(state).all(|(number, it)| it.is_exact(number))
+                    state.health == Health::Stopped
+                        || range::all(state).all(|(number, it)| it.is_exact(number))
                 },
             ),
             Property::always("I9 the ledger balances", |_, state: &State| {
