@@ -97,6 +97,8 @@ impl fmt::Debug for State {
     }
 }
 
+impl ractor::Message for Message {}
+
 impl Actor for Leader {
     type Msg = Message;
     type State = State;

@@ -126,6 +126,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 #[derive(Debug)]
 pub(super) struct ScribeActor;
 
+impl ractor::Message for Job {}
+
 impl Actor for ScribeActor {
     type Msg = Job;
     type State = (Scribe, ActorRef<Message>);
