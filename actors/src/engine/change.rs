@@ -34,7 +34,8 @@ pub enum ReleaseError {
 }
 
 impl Engine {
-    /// Takes a range on: restores it from where its past is, and feeds it from its positions on.
+    /// Takes a range on: restores it from where its past is, out of its copy where there is one, and feeds it from its
+    /// positions on. May come twice, or late. Several ranges may be restored at once.
     ///
     /// # Errors
     ///
@@ -42,8 +43,11 @@ impl Engine {
     pub async fn adopt(&self, holding: Holding) -> Result<(), StartError> {
         let turn = self.turn_of(holding.id);
         let _turn = turn.lock().await;
-        if self.holdings().iter().any(|it| it.id == holding.id && it.epoch >= holding.epoch) {
-            return Ok(());
+        match self.holdings().iter().find(|it| it.id == holding.id) {
+            Some(owned) if owned.epoch.fences(holding.epoch) => return Ok(()),
+            Some(owned) if owned.epoch == holding.epoch => return Ok(()),
+            Some(_) => return Err(StartError::Served(holding.id)),
+            None => {}
         }
         let ready = self.restored(&holding).await?;
         // Until here other ranges may be restored at the same time.

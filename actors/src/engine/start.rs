@@ -68,6 +68,9 @@ pub enum StartError {
     /// An actor did not start.
     #[error("start the actors")]
     Spawn(#[from] SpawnErr),
+    /// It is served here under an epoch that is over.
+    #[error("take range {0} on: it is still served here under an older epoch; give it up first")]
+    Served(RangeId),
     /// An actor ended while the others started.
     #[error("start the actors: {0}")]
     Ended(String),

@@ -24,6 +24,9 @@ use crate::{range, reader};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often the other side hears record clocks, and thereby that this one lives.
 const CLOCKS: Duration = Duration::from_millis(200);
+/// So many times without a word from the other side, which speaks several times a second, and the connection ends: what
+/// is said to a node that is frozen would pile up (I13).
+const SILENT_TICKS: u32 = 15;
 /// How many times as rarely it hears what is durable.
 const COMMITTED: u32 = 5;
 
@@ -45,6 +48,8 @@ struct Talk {
     /// Ranges that were asked how they stand.
     asked: FuturesUnordered<BoxFuture<'static, ToReader>>,
     ticks: u32,
+    /// Ticks since the other side has said something.
+    silent: u32,
 }
 
 /// Serves the other node until it goes, says what is no frame, or this node stops.
@@ -53,7 +58,8 @@ pub(crate) async fn serve(Serving { links, from, mut duplex }: Serving) {
     let Ok((readers, _)) = spawned else { return };
     let stopping = links.stopping().clone();
     let (opened, asked) = (BTreeMap::new(), FuturesUnordered::new());
-    let mut talk = Talk { links, outgoing: duplex.outgoing, readers, opened, asked, ticks: 0 };
+    let outgoing = duplex.outgoing;
+    let mut talk = Talk { links, outgoing, readers, opened, asked, ticks: 0, silent: 0 };
     let mut tick = tokio::time::interval(CLOCKS);
     info!(node = %from, "another node reads for ranges here");
     loop {
@@ -66,7 +72,13 @@ pub(crate) async fn serve(Serving { links, from, mut duplex }: Serving) {
                 }
             }
             Some(answer) = talk.asked.next() => talk.say(&answer),
-            _ = tick.tick() => talk.tick(),
+            _ = tick.tick() => {
+                talk.tick();
+                if talk.silent > SILENT_TICKS {
+                    warn!(node = %from, "connection closed: the other side is silent");
+                    break;
+                }
+            }
             () = stopping.cancelled() => break,
         }
     }
@@ -81,6 +93,7 @@ impl Talk {
     }
 
     fn hear(&mut self, frame: &Bytes) -> Result<(), FrameError> {
+        self.silent = 0;
         let (range, epoch, message) = match ToOwner::decode(frame)? {
             ToOwner::Clocks(all) => {
                 self.links.alignment().hear(&all);
@@ -122,6 +135,7 @@ impl Talk {
     }
 
     fn tick(&mut self) {
+        self.silent += 1;
         self.say(&ToReader::Clocks(self.links.alignment().told()));
         self.ticks = (self.ticks + 1) % COMMITTED;
         if self.ticks > 0 {

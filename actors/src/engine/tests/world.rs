@@ -450,6 +450,8 @@ impl World {
         range.holding.past.push(Past { life, epoch, journal, from, to });
         range.holding.epoch = epoch.next();
         range.owner = next;
+        // An order may come twice.
+        self.nodes[next].engine.adopt(range.holding.clone()).await.unwrap();
         self.nodes[next].engine.adopt(range.holding.clone()).await.unwrap();
     }
 
