@@ -551,8 +551,8 @@ fn other_nodes_are_where_seeds_or_a_name_say() {
     check(
         "discovery: { seeds: [\"a\", \"b:0\"] }",
         &[
-            "5:22 TL-0204 \"a\" is not a node's address [an address is host:port, as in node-1:7401]",
-            "5:27 TL-0204 \"b:0\" is not a node's address [an address is host:port, as in node-1:7401]",
+            "5:22 TL-0206 \"a\" is not a node's address [an address is host:port, as in node-1:7401]",
+            "5:27 TL-0206 \"b:0\" is not a node's address [an address is host:port, as in node-1:7401]",
         ],
     );
     check(
