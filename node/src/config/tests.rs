@@ -509,13 +509,13 @@ fn a_peer_port_that_others_could_reach_needs_certificates_that_are_there() {
     check(
         "listen:\n  peer:\n    tls:\n      cert: /nowhere/tls.crt\n      keys: k",
         &[
+            "7:5 TL-0204 tls needs the key \"key\"",
+            "7:5 TL-0204 tls needs the key \"ca\"",
             concat!(
                 "8:13 TL-0214 cert names /nowhere/tls.crt, which cannot be read ",
                 "[No such file or directory (os error 2)] ",
                 "(a relative path counts from the folder in which the node is started)"
             ),
-            "7:5 TL-0204 tls needs the key \"key\"",
-            "7:5 TL-0204 tls needs the key \"ca\"",
             "9:7 TL-0202 \"keys\" is not known here [did you mean \"key\"?] (known here: cert, key, ca)",
         ],
     );
