@@ -1,6 +1,7 @@
 //! Puts the program together: configuration, durable things, source, sink, engine, API.
 
 mod backend;
+mod cluster;
 mod demo;
 mod durable;
 mod explain;

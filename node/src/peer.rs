@@ -105,25 +105,18 @@ impl fmt::Display for Peer {
     }
 }
 
-/// Bulk data both ways. Dropping an end ends it; what comes then is `None`, on whichever side.
+/// Bulk data both ways. Dropping an end ends it; what comes then is `None`, on whichever side. What goes out arrives as
+/// the same item, in order; an item has at most 16 MiB, a larger one ends the stream.
 ///
 /// Neither queue has a bound of its own (I13): who uses a stream gives credit in bytes over it, and
 /// so bounds both. The transport adds its window, 8 MiB a stream and 16 MiB a connection.
-#[derive(Debug)]
-pub struct Duplex {
-    /// To the other side, in order. An item arrives as the same item; it has at most 16 MiB, a larger one ends the stream.
-    pub outgoing: mpsc::UnboundedSender<Bytes>,
-    /// From the other side, in order.
-    pub incoming: mpsc::UnboundedReceiver<Bytes>,
-}
+pub use actors::remote::Duplex;
 
-impl Duplex {
-    /// An end, with what takes from its `outgoing` and what feeds its `incoming`.
-    fn pair() -> (Self, mpsc::UnboundedReceiver<Bytes>, mpsc::UnboundedSender<Bytes>) {
-        let (outgoing, taken) = mpsc::unbounded_channel();
-        let (feeding, incoming) = mpsc::unbounded_channel();
-        (Self { outgoing, incoming }, taken, feeding)
-    }
+/// An end, with what takes from its `outgoing` and what feeds its `incoming`.
+fn pair() -> (Duplex, mpsc::UnboundedReceiver<Bytes>, mpsc::UnboundedSender<Bytes>) {
+    let (outgoing, taken) = mpsc::unbounded_channel();
+    let (feeding, incoming) = mpsc::unbounded_channel();
+    (Duplex { outgoing, incoming }, taken, feeding)
 }
 
 /// Who takes what peers send. Nothing here may wait: a call holds up all of the node's messages.

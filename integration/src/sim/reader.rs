@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use actors::machine::codec::Reader as Bytes;
 use actors::machine::envelope::{put_record, take_record};
+use actors::machine::frame::Pass;
 use actors::machine::positions::{Batch, Position};
 use actors::reader::{Alignment, Router};
 use proto::types::{Offset, PartitionIndex, RecordTime};
@@ -54,7 +55,7 @@ impl Reader {
         if let Some((range, batch)) = self.old.take_if(|_| out.random.chance(300)) {
             ranges[range].inbox.push_back(Message::Batch(batch));
         }
-        if !alignment.allows(self.index, self.at.clock) {
+        if !alignment.allows((self.index, Pass::Front), self.at.clock) {
             return Ok(());
         }
         let (index, from, now) = (self.index, self.at.offset, RecordTime(out.now_ms));
@@ -67,10 +68,10 @@ impl Reader {
         self.at.offset = progress.next;
         if progress.next > from {
             self.send(from, ranges, out)?;
-            alignment.set(index, self.at.clock);
+            alignment.set((index, Pass::Front), self.at.clock);
         }
         if !progress.more && progress.end.is_some_and(|end| self.at.offset >= end) {
-            alignment.release(index);
+            alignment.release((index, Pass::Front));
             let message = Message::CaughtUp(index, self.at.offset, now);
             ranges.iter_mut().for_each(|range| range.inbox.push_back(message.clone()));
         }

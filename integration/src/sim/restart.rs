@@ -4,6 +4,7 @@ use actors::journal::object::{ObjectError, Sealed};
 use actors::machine::block::References;
 use actors::machine::codec::Reader as Bytes;
 use actors::machine::envelope::take_record;
+use actors::machine::frame::Pass;
 use actors::machine::positions::Position;
 use actors::machine::range::{Identity, Range, Restored};
 use actors::machine::reach::At;
@@ -142,14 +143,14 @@ impl Lives {
             ranges.push(Owned { place, machine, store, outbox: replayed.outbox, closed, inbox });
         }
         let starts = starts(&ranges, out.source.names().len());
-        let clocks: Vec<_> = starts.iter().map(|start| start.clock).collect();
         let indexes = (0u16..).map(PartitionIndex);
+        let alignment = alignment(&starts, out.shape.ahead_ms);
         let reader = |(index, start)| Reader::new(index, start, out);
         let readers = indexes.zip(starts).map(reader).collect();
         let mut process = Process {
             ranges,
             readers,
-            alignment: Alignment::new(&clocks, out.shape.ahead_ms),
+            alignment,
             committer: Committer::new(self.incarnation, out.shape.durable.interval_ms),
             publisher: Publisher::new(rows),
             deciding: Vec::new(),
@@ -209,4 +210,14 @@ fn follow(
         }
     }
     Ok(())
+}
+
+/// Partitions that are all read here: what other nodes would say of theirs, and when, is of no matter.
+fn alignment(starts: &[Position], ahead_ms: u64) -> Alignment {
+    let alignment = Alignment::new(starts.len(), ahead_ms, std::sync::Arc::new(|| 1));
+    for (index, start) in (0u16..).map(PartitionIndex).zip(starts) {
+        alignment.begin(index);
+        alignment.set((index, Pass::Front), start.clock);
+    }
+    alignment
 }

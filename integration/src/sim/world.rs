@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use actors::machine::frame::Pass;
 use anyhow::{Context as _, ensure};
 use proto::types::{RangeId, TransactionKey};
 
@@ -227,7 +228,7 @@ impl World {
         let starts = starts(&process.ranges, process.readers.len());
         for (index, start) in (0u16..).zip(starts) {
             let index = proto::types::PartitionIndex(index);
-            process.alignment.set(index, start.clock);
+            process.alignment.set((index, Pass::Front), start.clock);
             process.readers[index.index()] = Reader::new(index, start, &self.out);
         }
     }

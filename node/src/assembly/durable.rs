@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use actors::engine::{Holding, Life, Past, Stores};
+use actors::journal::Objects;
 use actors::journal::log::{ObjectLog, ObjectLogs};
 use actors::lock::DirLock;
 use actors::snapshot::Snapshots;
@@ -22,7 +23,7 @@ use crate::config::Config;
 
 /// What a node finds on disk, opened, and its place in the cluster.
 pub(super) struct Durable {
-    pub(super) lock: DirLock,
+    pub(super) lock: Arc<DirLock>,
     pub(super) journal: Arc<dyn Log>,
     pub(super) incarnation: Incarnation,
     pub(super) holdings: Vec<Holding>,
@@ -57,15 +58,59 @@ pub(super) fn journal_prefix(node: &NodeId, incarnation: Incarnation) -> String 
     format!("journal/{node}/{}", incarnation.0)
 }
 
+/// What a node finds on disk and in the object store, before it is anybody.
+#[derive(Clone)]
+pub(super) struct Ground {
+    dir: PathBuf,
+    /// Nobody else uses the folder as long as somebody has this.
+    lock: Arc<DirLock>,
+    objects: Objects,
+    logs: ObjectLogs,
+}
+
+impl Ground {
+    /// Opens it. A second process on the same folder is refused.
+    pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
+        let dir = config.storage.dir.clone();
+        std::fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
+        let lock = Arc::new(DirLock::acquire(&dir)?);
+        let objects = super::objects::open(&config.storage).await?;
+        let logs = ObjectLogs::new(Arc::clone(&objects));
+        Ok(Self { dir, lock, objects, logs })
+    }
+
+    /// The control log.
+    pub(super) fn control(&self) -> Arc<dyn Log> {
+        self.logs.log("control")
+    }
+
+    /// The journals of all nodes.
+    pub(super) fn journals(&self) -> NodeJournals {
+        NodeJournals(self.logs.clone())
+    }
+
+    /// The ranges' local stores.
+    pub(super) fn stores(&self, limits: Limits) -> anyhow::Result<LocalStores> {
+        LocalStores::new(self.dir.join("state"), limits)
+    }
+
+    /// The snapshots of the cluster.
+    pub(super) fn snapshots(&self) -> Snapshots {
+        Snapshots::new(Arc::clone(&self.objects))
+    }
+
+    /// What the control log says of one life of this node.
+    pub(super) async fn view(&self, member: Member) -> anyhow::Result<ClusterView> {
+        let control = tokio::sync::Mutex::new(ControlLog::open(self.control()).await?);
+        Ok(ClusterView { logs: self.logs.clone(), member, control })
+    }
+}
+
 /// Opens everything, and joins the cluster as its only node: whoever ran here before is fenced.
 pub(super) async fn open(config: &Config, limits: Limits) -> anyhow::Result<Durable> {
-    let dir = &config.storage.dir;
-    std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
-    let lock = DirLock::acquire(dir)?;
-    let objects = super::objects::open(&config.storage).await?;
-    let logs = ObjectLogs::new(Arc::clone(&objects));
-    let control = ControlLog::open(logs.log("control")).await?;
-    let journals: Arc<dyn Journals> = Arc::new(NodeJournals(logs.clone()));
+    let ground = Ground::open(config).await?;
+    let control = ControlLog::open(ground.control()).await?;
+    let journals: Arc<dyn Journals> = Arc::new(ground.journals());
     let joining = Joining {
         node: config.names.node.clone(),
         address: config.listen.public.to_string(),
@@ -77,15 +122,14 @@ pub(super) async fn open(config: &Config, limits: Limits) -> anyhow::Result<Dura
         warn!("{warning}");
     }
     let member = Member { node: joining.node.clone(), incarnation: membership.incarnation };
-    let control = tokio::sync::Mutex::new(ControlLog::open(logs.log("control")).await?);
     Ok(Durable {
-        lock,
         journal: journals.journal(&joining.node, membership.incarnation),
         incarnation: membership.incarnation,
         holdings: holdings(membership, &*journals),
-        stores: LocalStores::new(dir.join("state"), limits)?,
-        snapshots: Snapshots::new(objects),
-        cluster: ClusterView { logs, member, control },
+        stores: ground.stores(limits)?,
+        snapshots: ground.snapshots(),
+        cluster: ground.view(member).await?,
+        lock: ground.lock,
     })
 }
 
@@ -109,8 +153,9 @@ fn holdings(membership: Membership, journals: &dyn Journals) -> Vec<Holding> {
     membership.holdings.into_iter().map(one).collect()
 }
 
+/// The journals of all nodes, in the object store.
 #[derive(Debug)]
-struct NodeJournals(ObjectLogs);
+pub(super) struct NodeJournals(ObjectLogs);
 
 impl Journals for NodeJournals {
     fn journal(&self, node: &NodeId, incarnation: Incarnation) -> Arc<dyn Log> {

@@ -12,7 +12,7 @@ use actors::machine::scenario::{Kind, Scenario as Compiled, Stat};
 use actors::machine::sketch::Quantile;
 use actors::machine::transaction::Rules;
 use actors::remote::{DialError, Duplex};
-use actors::source::SourceError;
+use actors::source::{Source, SourceError};
 use anyhow::Context as _;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -34,8 +34,15 @@ const YOUNG: Duration = Duration::from_secs(5);
 /// Transactions of a range that the clock may have under decision at once.
 const EXPIRIES: usize = 1_000;
 
-/// Starts the node that `config` describes.
+/// Starts the node that `config` describes: one of a cluster where it listens for other nodes, else alone.
 pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
+    match config.listen.peer.clone() {
+        Some(port) => super::cluster::node(config, port).await,
+        None => single(config).await,
+    }
+}
+
+async fn single(config: Config) -> anyhow::Result<Running> {
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let clock = actors::clock::wall();
     let shares = Shares::of(&config)?;
@@ -45,13 +52,8 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
     // Not with `stop`: the last figures come while the engine stops.
     let figures = CancellationToken::new();
     let cells = outlet::Cells::start(&config, &tasks, figures.clone());
-    let partitions = source.partitions().to_vec();
     let layout = Arc::new(layout(&config.rules.scenarios));
-    let rules = Arc::new(Rules {
-        partitions,
-        columns: config.rules.result_fields.clone(),
-        scenarios: config.rules.scenarios.clone(),
-    });
+    let rules = rules(&config, &*source);
     let started = vec![
         format!(
             "{} ranges, node {}, {}",
@@ -89,6 +91,15 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
     Ok(running((engine, upkeep), config, (durable.lock, stop, figures, tasks), started))
 }
 
+/// By which rules transactions from `source` are decided.
+pub(super) fn rules(config: &Config, source: &dyn Source) -> Arc<Rules> {
+    Arc::new(Rules {
+        partitions: source.partitions().to_vec(),
+        columns: config.rules.result_fields.clone(),
+        scenarios: config.rules.scenarios.clone(),
+    })
+}
+
 /// The program has one node, which owns every range: it has nobody to dial.
 fn alone(node: &NodeId) -> BoxFuture<'static, Result<Duplex, DialError>> {
     let why = "this node runs alone".to_owned();
@@ -97,7 +108,7 @@ fn alone(node: &NodeId) -> BoxFuture<'static, Result<Duplex, DialError>> {
 }
 
 /// Opens the source once more.
-fn look_back(
+pub(super) fn look_back(
     config: &Config,
     prefetch_bytes: usize,
     clock: &Clock,
@@ -119,7 +130,7 @@ fn look_back(
 fn running(
     (engine, upkeep): (Arc<Engine>, Arc<Upkeep>),
     config: Config,
-    (lock, stop, figures, tasks): (DirLock, CancellationToken, CancellationToken, TaskTracker),
+    (lock, stop, figures, tasks): (Arc<DirLock>, CancellationToken, CancellationToken, TaskTracker),
     started: Vec<String>,
 ) -> Running {
     let (api, metrics) = (config.listen.public, config.listen.metrics);
@@ -141,7 +152,7 @@ fn running(
     Running { backend, api, metrics, started, stop, stopped: stopped.boxed() }
 }
 
-fn settings(config: &Config, held_bytes: usize) -> Settings {
+pub(super) fn settings(config: &Config, held_bytes: usize) -> Settings {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let join = &config.join;
     let (deadline, correction) = (join.lateness + join.skew, join.correction);
@@ -159,7 +170,7 @@ fn settings(config: &Config, held_bytes: usize) -> Settings {
 }
 
 /// What the scenarios' figures are called.
-fn layout(scenarios: &[Compiled]) -> Layout {
+pub(super) fn layout(scenarios: &[Compiled]) -> Layout {
     Layout { scenarios: scenarios.iter().map(scenario).collect() }
 }
 

@@ -7,7 +7,7 @@ use super::diagnostic::Code;
 use super::report::Finding;
 use super::rules;
 use super::section::Section;
-use crate::peer::TlsFiles;
+use crate::peer::{Address, TlsFiles};
 
 /// Where the node serves.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -25,6 +25,8 @@ pub struct Listen {
 pub struct PeerPort {
     /// The address.
     pub addr: SocketAddr,
+    /// What other nodes are told to dial, `host:port`; `None`: the address that is listened on.
+    pub advertise: Option<String>,
     /// How nodes prove who they are. `None` on the loopback interface only.
     pub tls: Option<TlsFiles>,
 }
@@ -57,8 +59,21 @@ impl PeerPort {
                 .note("without it anybody on the network could speak as a node; where all nodes are on one machine, use 127.0.0.1");
             section.report.error(section.span_of("addr"), finding);
         }
+        let advertise = section.find("advertise", rules::text);
+        if advertise.as_deref().is_some_and(|it| Address::new(it).is_err()) {
+            let finding = Finding::new(Code::WrongValue, "advertise is not a node's address")
+                .help("an address is host:port, as in node-1:7401");
+            section.report.error(section.span_of("advertise"), finding);
+        }
+        if advertise.is_none() && addr.ip().is_unspecified() {
+            let message =
+                format!("{} is every address of this machine, and other nodes need one", addr.ip());
+            let finding = Finding::new(Code::MissingKey, message)
+                .help("add advertise: \"HOST:PORT\", under which other nodes reach this one");
+            section.report.error(section.span_of("addr"), finding);
+        }
         section.finish();
-        Self { addr, tls }
+        Self { addr, advertise, tls }
     }
 }
 

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     Address, AskError, Carrier, Counts, Dropped, Duplex, Inbox, MESSAGE_BYTES, Peer, Peers,
-    StreamError,
+    StreamError, pair,
 };
 
 /// Where the nodes of one process find each other.
@@ -147,7 +147,7 @@ impl Carrier for Seat {
         async move {
             let nobody = || StreamError { to: to.clone(), why: "no node is there".to_owned() };
             let other = self.member(to).ok_or_else(nobody)?;
-            let (ours, from_us, to_us) = Duplex::pair();
+            let (ours, from_us, to_us) = pair();
             other.inbox.streamed(self.me.clone(), Duplex { outgoing: to_us, incoming: from_us });
             Ok(ours)
         }

@@ -20,7 +20,7 @@ use crate::peer::link::Tied;
 use crate::peer::net::Node;
 use crate::peer::settings::{CONNECTION_WINDOW, FRAME_BYTES, STREAM_WINDOW};
 use crate::peer::tls::{BULK, Identity};
-use crate::peer::{Address, Duplex, StreamError, dial};
+use crate::peer::{Address, Duplex, StreamError, dial, pair};
 
 /// A connection that streams are opened on.
 #[derive(Clone)]
@@ -95,7 +95,7 @@ async fn dial(node: Arc<Node>, to: Address) -> Result<Line, Refused> {
 
 /// Opens a stream on that connection, and checks who is at its other end.
 async fn on(node: Arc<Node>, line: Line) -> Result<Duplex, Refused> {
-    let (duplex, outgoing, taken) = Duplex::pair();
+    let (duplex, outgoing, taken) = pair();
     let opening = begin(line.channel, hello::of(&node.settings, None), outgoing);
     let opened = tokio::time::timeout(node.settings.pace.handshake, opening).await;
     let opened = opened.map_err(|_| Refused::new(Refusal::Silent, "no answer in time"))?;

@@ -23,7 +23,7 @@ use crate::peer::link::{Link, Tied};
 use crate::peer::net::Node;
 use crate::peer::settings::{CONNECTION_WINDOW, FRAME_BYTES, STREAM_WINDOW};
 use crate::peer::tls::Identity;
-use crate::peer::{Duplex, Peer};
+use crate::peer::{Peer, pair};
 
 /// Connections that were let in and that the server has not taken yet.
 const WAITING: usize = 64;
@@ -133,7 +133,7 @@ impl Stream for Streams {
             node.tally.refuse(refused.reason);
             Status::permission_denied(refused.why)
         })?;
-        let (duplex, outgoing, taken) = Duplex::pair();
+        let (duplex, outgoing, taken) = pair();
         node.tasks.spawn(pump(incoming, taken, node.stop.clone()));
         node.inbox.streamed(peer, duplex);
         let ours = hello::of(&node.settings, None);

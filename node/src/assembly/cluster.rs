@@ -1,0 +1,91 @@
+//! A node of a cluster: its transport, its part in who owns what, and one engine a life.
+
+mod body;
+mod carry;
+mod front;
+mod hub;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use coordinator::coordinator::Journals;
+use futures::FutureExt as _;
+use proto::types::Incarnation;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::body::EngineBodies;
+use self::carry::Carry;
+use self::front::Front;
+use self::hub::Hub;
+use super::durable::Ground;
+use super::memory::Shares;
+use crate::cli::Running;
+use crate::cluster;
+use crate::config::{Config, PeerPort};
+use crate::peer::{Pace, Peer, Peers, Settings};
+
+/// Starts the node that `config` describes, as one of a cluster. It serves ranges once it has joined.
+pub(super) async fn node(config: Config, port: PeerPort) -> anyhow::Result<Running> {
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let clock = actors::clock::wall();
+    let shares = Shares::of(&config)?;
+    let ground = Ground::open(&config).await?;
+    // Not with `stop`: a life that ends says so, and hands over what it has, while the node stops.
+    let transport = CancellationToken::new();
+    let hub = Arc::new(Hub::default());
+    let settings = Settings {
+        cluster: config.names.cluster.clone(),
+        // Of the process, not of a life: it has to be another one at each start, and it comes before the first life.
+        me: Peer { node: config.names.node.clone(), incarnation: Incarnation(clock()) },
+        listen: port.addr,
+        tls: port.tls,
+        pace: Pace::default(),
+    };
+    let inbox = Arc::<Hub>::clone(&hub);
+    let peers = Peers::start(settings, inbox, tasks.clone(), transport.clone()).await?;
+    let address = port.advertise.unwrap_or_else(|| peers.address().to_string());
+    let front = Arc::new(Front::default());
+    let journals: Arc<dyn Journals> = Arc::new(ground.journals());
+    let bodies = EngineBodies {
+        config: config.clone(),
+        shares,
+        ground: ground.clone(),
+        peers: peers.clone(),
+        hub: Arc::clone(&hub),
+        front: Arc::clone(&front),
+        clock: Arc::clone(&clock),
+    };
+    let setup = cluster::Setup {
+        node: config.names.node.clone(),
+        address: address.clone(),
+        ranges: config.storage.ranges,
+        settings: config.coordinator,
+        seeds: config.discovery.clone(),
+        control: ground.control(),
+        journals,
+        carrier: Arc::new(Carry::new(peers.clone(), Arc::clone(&clock))),
+        bodies: Arc::new(bodies),
+        clock,
+        nonce: actors::clock::nonce,
+    };
+    let (joined, run) = cluster::start(setup, stop.child_token()).await?;
+    hub.connect(&joined);
+    front.connect(&joined);
+    let started = vec![
+        format!("node {} of cluster {}", config.names.node, config.names.cluster),
+        format!("other nodes reach it at {address}"),
+    ];
+    let (api, metrics) = (config.listen.public, config.listen.metrics);
+    let asked = stop.clone();
+    let stopped = async move {
+        let ended = run.await.context("take part in the cluster");
+        asked.cancel();
+        transport.cancel();
+        tasks.close();
+        tasks.wait().await;
+        drop((joined, ground));
+        ended
+    };
+    Ok(Running { backend: front, api, metrics, started, stop, stopped: stopped.boxed() })
+}
