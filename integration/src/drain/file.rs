@@ -1,18 +1,60 @@
 //! The cluster file of a drain.
 
+use std::path::Path;
+
 use actors::journal::remote::Bucket;
 use node::workload::params::Params;
 
 use super::{Delivery, Drain};
+use crate::cluster::Place;
 
 impl Drain {
     /// The cluster file, where partitions are kept within `alignment_s` of each other in record time.
     #[must_use]
     pub fn cluster_file(&self, alignment_s: u64) -> String {
-        let Self { bootstrap, name, ports: (public, metrics), memory, .. } = self;
-        let Params { lateness_s, skew_s, .. } = self.expected.parameters;
+        let (public, metrics) = self.ports;
+        let listen = format!(
+            "listen:
+  public: {{ addr: \"127.0.0.1:{public}\" }}
+  metrics: {{ addr: \"127.0.0.1:{metrics}\" }}
+"
+        );
+        let name = format!("name: {}", self.name);
         let data = self.folder.path().join("data");
-        let (data, objects) = (data.display(), self.storage());
+        self.file(alignment_s, (&name, &listen), (&data, &self.storage()))
+    }
+
+    /// The cluster file of one of several nodes, whose objects are in one folder.
+    #[must_use]
+    pub fn member_file(&self, alignment_s: u64, place: &Place, all: &[Place]) -> String {
+        let [public, peer, metrics] = place.ports;
+        let seeds: Vec<_> =
+            all.iter().map(|it| format!("\"127.0.0.1:{}\"", it.ports[1])).collect();
+        let listen = format!(
+            "node: {{ name: {} }}
+listen:
+  public: {{ addr: \"127.0.0.1:{public}\" }}
+  peer: {{ addr: \"127.0.0.1:{peer}\" }}
+  metrics: {{ addr: \"127.0.0.1:{metrics}\" }}
+discovery: {{ seeds: [{}] }}
+",
+            place.name,
+            seeds.join(", ")
+        );
+        let name = format!("name: {}", self.name);
+        let objects = format!(", objects: \"{}\"", self.objects().display());
+        self.file(alignment_s, (&name, &listen), (&place.folder.join("data"), &objects))
+    }
+
+    fn file(
+        &self,
+        alignment_s: u64,
+        (names, listen): (&str, &str),
+        (data, objects): (&Path, &str),
+    ) -> String {
+        let Self { bootstrap, name, memory, .. } = self;
+        let Params { lateness_s, skew_s, .. } = self.expected.parameters;
+        let data = data.display();
         let exactly_once = self.delivery == Delivery::ExactlyOnce;
         let (mut keep, mut snapshots) = ("", String::new());
         if let Some(every_ms) = self.snapshots_ms {
@@ -22,11 +64,8 @@ impl Drain {
         format!(
             "apiVersion: throughline.dev/v1
 kind: Cluster
-metadata: {{ name: {name} }}
-listen:
-  public: {{ addr: \"127.0.0.1:{public}\" }}
-  metrics: {{ addr: \"127.0.0.1:{metrics}\" }}
-storage: {{ dir: \"{data}\", ranges: 8, memory: {memory}{objects} }}
+metadata: {{ {names} }}
+{listen}storage: {{ dir: \"{data}\", ranges: 8, memory: {memory}{objects} }}
 sources:
   kafka: {{ brokers: [\"{bootstrap}\"] }}
   legs:

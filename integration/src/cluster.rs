@@ -1,0 +1,210 @@
+//! A workload through a cluster of real processes: nodes come, are killed, freeze and go, and every result is checked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, ensure};
+use node::workload::verify::Report;
+use tokio::time::sleep;
+
+use crate::drain::Drain;
+use crate::ports;
+use crate::process::Node;
+use crate::standing::Standing;
+
+const POLL: Duration = Duration::from_millis(50);
+/// So many looks in a row must say the same before all is held to be through.
+const LOOKS: u32 = 10;
+
+/// Where one node of the cluster lives, whether it runs or not.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Its name.
+    pub name: String,
+    /// Its folder: cluster file, log, and `data`.
+    pub folder: PathBuf,
+    /// Ports of its API, of other nodes, and of its metrics.
+    pub ports: [u16; 3],
+}
+
+/// A cluster on one workload, its objects in one folder.
+#[derive(Debug)]
+pub struct Cluster {
+    drain: Drain,
+    alignment_s: u64,
+    places: Vec<Place>,
+    /// The nodes that run, by their place.
+    nodes: Vec<Option<Node>>,
+}
+
+impl Cluster {
+    /// Places for so many nodes on a workload whose topics are filled; none runs yet.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no room for them.
+    pub fn new(drain: Drain, count: usize, alignment_s: u64) -> anyhow::Result<Self> {
+        let place = |number: usize| {
+            let name = format!("node-{}", number + 1);
+            let folder = drain.folder().join(&name);
+            std::fs::create_dir_all(&folder).context("make a node's folder")?;
+            Ok(Place { name, folder, ports: [ports::free()?, ports::free()?, ports::free()?] })
+        };
+        let places = (0..count).map(place).collect::<anyhow::Result<Vec<_>>>()?;
+        let nodes = (0..count).map(|_| None).collect();
+        Ok(Self { drain, alignment_s, places, nodes })
+    }
+
+    /// The workload.
+    #[must_use]
+    pub const fn drain(&self) -> &Drain {
+        &self.drain
+    }
+
+    /// Where a node lives.
+    #[must_use]
+    pub fn place(&self, node: usize) -> &Place {
+        &self.places[node]
+    }
+
+    /// The process of a node that runs.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not.
+    pub fn node(&mut self, node: usize) -> anyhow::Result<&mut Node> {
+        self.nodes[node].as_mut().with_context(|| format!("node {node} does not run"))
+    }
+
+    /// Starts a node, without waiting for it.
+    ///
+    /// # Errors
+    ///
+    /// Where the program has not been built.
+    pub fn start(&mut self, node: usize) -> anyhow::Result<()> {
+        let place = &self.places[node];
+        let file = self.drain.member_file(self.alignment_s, place, &self.places);
+        self.nodes[node] = Some(Node::start(&place.folder, &file)?);
+        Ok(())
+    }
+
+    /// Starts every node, without waiting for them.
+    ///
+    /// # Errors
+    ///
+    /// Where the program has not been built.
+    pub fn start_all(&mut self) -> anyhow::Result<()> {
+        (0..self.places.len()).try_for_each(|node| self.start(node))
+    }
+
+    /// Ends a node as a power cut would; its local state too, where `is_disk_lost`.
+    ///
+    /// # Errors
+    ///
+    /// Where the operating system refuses.
+    pub fn kill9(&mut self, node: usize, is_disk_lost: bool) -> anyhow::Result<()> {
+        if let Some(mut process) = self.nodes[node].take() {
+            process.kill9()?;
+        }
+        if is_disk_lost {
+            std::fs::remove_dir_all(self.places[node].folder.join("data"))
+                .context("remove the node's folder")?;
+        }
+        Ok(())
+    }
+
+    /// How all nodes that run stand, added up. A node that does not answer counts as nothing.
+    pub async fn standing(&self) -> Standing {
+        let mut sum = Standing::default();
+        for (place, _) in self.running() {
+            if let Ok(standing) = Standing::read(place.ports[2]).await {
+                sum = sum.plus(standing);
+            }
+        }
+        sum
+    }
+
+    fn running(&self) -> impl Iterator<Item = (&Place, &Node)> {
+        self.places.iter().zip(&self.nodes).filter_map(|(place, node)| Some((place, node.as_ref()?)))
+    }
+
+    /// Waits until at least `records` were consumed, by all nodes together.
+    ///
+    /// # Errors
+    ///
+    /// Where a node ends, or `patience` runs out: with how far they came.
+    pub async fn consumed(&mut self, records: u64, patience: Duration) -> anyhow::Result<u64> {
+        let until = |standing: Standing| standing.consumed >= records;
+        Ok(self.wait(until, 1, patience).await?.consumed)
+    }
+
+    /// Waits until every record was consumed, no transaction is open and no result waits.
+    ///
+    /// # Errors
+    ///
+    /// Where a node ends, or `patience` runs out: with how far they came.
+    pub async fn through(&mut self, patience: Duration) -> anyhow::Result<Standing> {
+        let records = self.drain.expected().record_count();
+        self.wait(|standing| standing.is_through(records), LOOKS, patience).await
+    }
+
+    async fn wait(
+        &mut self,
+        is_there: impl Fn(Standing) -> bool,
+        looks: u32,
+        patience: Duration,
+    ) -> anyhow::Result<Standing> {
+        let (mut last, mut seen) = (Standing::default(), 0);
+        let waited = tokio::time::timeout(patience, async {
+            loop {
+                self.all_run()?;
+                last = self.standing().await;
+                seen = if is_there(last) { seen + 1 } else { 0 };
+                if seen >= looks {
+                    return Ok(last);
+                }
+                sleep(POLL).await;
+            }
+        });
+        match waited.await {
+            Ok(standing) => standing,
+            Err(_) => Err(anyhow!("not there within {patience:?}: {last:?}\n{}", self.logs())),
+        }
+    }
+
+    /// Whether all nodes that were started still run.
+    fn all_run(&mut self) -> anyhow::Result<()> {
+        for (place, node) in self.places.iter().zip(&mut self.nodes) {
+            let Some(node) = node else { continue };
+            if let Some(status) = node.process().ended()? {
+                return Err(anyhow!("{} ended: {status}\n{}", place.name, node.process().log_tail()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The ends of all nodes' logs.
+    fn logs(&mut self) -> String {
+        let mut logs = String::new();
+        for (place, node) in self.places.iter().zip(&mut self.nodes) {
+            if let Some(node) = node {
+                logs += &format!("--- {}\n{}\n", place.name, node.process().log_tail());
+            }
+        }
+        logs
+    }
+
+    /// Asks all nodes to end, which they must do in order, and compares what came out with what must.
+    ///
+    /// # Errors
+    ///
+    /// Where a node had to be killed, or the results cannot be read.
+    pub async fn verify(&mut self) -> anyhow::Result<Report> {
+        for (place, node) in self.places.iter().zip(&mut self.nodes) {
+            let Some(mut node) = node.take() else { continue };
+            let status = node.terminate().await?;
+            ensure!(status.success(), "stop {}: {status}; {}", place.name, node.process().log_tail());
+        }
+        self.drain.verify().await
+    }
+}
