@@ -199,7 +199,7 @@ mod tests {
     fn nobody_speaks_for_another_node() {
         let carrier = Arc::new(Sent::default());
         let (a, b) = (NodeId::new("a").unwrap(), NodeId::new("b").unwrap());
-        let (post, _inbox) = Post::new(a.clone(), "a:1".to_owned(), carrier);
+        let (post, _inbox) = Post::new(a, "a:1".to_owned(), carrier);
         let (member, address) =
             (Member { node: b.clone(), incarnation: Incarnation(1) }, String::new());
         let report = Report { member, number: 1, holdings: vec![], copies: vec![] };

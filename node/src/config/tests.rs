@@ -557,7 +557,7 @@ fn other_nodes_are_where_seeds_or_a_name_say() {
     );
     check(
         "discovery: { seeds: [\"a:1\"], dns: b }",
-        &["5:31 TL-0210 seeds and dns cannot be there together [keep one of them]"],
+        &["5:30 TL-0210 seeds and dns cannot be there together [keep one of them]"],
     );
     check(
         "discovery: { port: 1 }",

@@ -201,6 +201,22 @@ fn a_broken_connection_shortens_the_patience() {
     assert!(second.leads());
 }
 
+/// A process that stood still heard no beats, and must not take that for silence.
+#[test]
+fn who_was_absent_does_not_take_it_for_silence() {
+    let log = log();
+    let mut first = led(&log);
+    let mut second = Desk::new("b", &log);
+    first.pass(250);
+    first.said().into_iter().for_each(|(_, letter)| second.hear(letter));
+    second.pass(125);
+    second.now_ms += 60_000;
+    second.pass(PATIENCE_MS - 250);
+    assert!(!second.leads());
+    second.pass(500 + SPREAD_MS);
+    assert!(second.leads());
+}
+
 /// Whoever is asked at the same time finds the slot taken, and lets the winner lead.
 #[test]
 fn who_is_outrun_lets_the_winner_lead() {

@@ -13,7 +13,7 @@ use coordinator::machine::entry::{Assignment, Change, Entry, Handover};
 use coordinator::machine::fence::is_fence;
 use coordinator::machine::member::Member;
 use coordinator::machine::plan::Load;
-use coordinator::machine::table::Table;
+use coordinator::machine::table::{Span, Table};
 use coordinator::testing::memory_log::MemoryLog;
 use futures::FutureExt as _;
 use parking_lot::Mutex;
@@ -435,18 +435,25 @@ impl Town {
                     let epoch = Epoch::new(epoch.parse().unwrap());
                     let at = format!("{member} {slot} {range} {epoch}");
                     assert_eq!(owners.get(&(range, epoch)), Some(member), "by its owner: {at}");
-                    let found = table.range(range).unwrap();
-                    let is_present = found.epoch == epoch && found.owner() == Some(member);
-                    let is_past = found.lineage.iter().any(|span| {
-                        span.member == *member
-                            && span.epoch == epoch
-                            && (span.from..span.to).contains(&slot)
-                    });
-                    assert!(is_present || is_past, "in the range's past: {at}");
+                    let is_kept = is_kept(&table, (member, slot), (range, epoch));
+                    assert!(is_kept, "in the range's past: {at}");
                 }
             }
         }
     }
+}
+
+/// Whether a commit is the present owner's, or in the range's past.
+fn is_kept(
+    table: &Table,
+    (member, slot): (&Member, Slot),
+    (range, epoch): (RangeId, Epoch),
+) -> bool {
+    let found = table.range(range).unwrap();
+    let is_past = |span: &Span| {
+        span.member == *member && span.epoch == epoch && (span.from..span.to).contains(&slot)
+    };
+    found.epoch == epoch && found.owner() == Some(member) || found.lineage.iter().any(is_past)
 }
 
 pub(super) use coordinator::machine::wish::Request;
