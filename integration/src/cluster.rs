@@ -125,7 +125,10 @@ impl Cluster {
     }
 
     fn running(&self) -> impl Iterator<Item = (&Place, &Node)> {
-        self.places.iter().zip(&self.nodes).filter_map(|(place, node)| Some((place, node.as_ref()?)))
+        self.places
+            .iter()
+            .zip(&self.nodes)
+            .filter_map(|(place, node)| Some((place, node.as_ref()?)))
     }
 
     /// Waits until at least `records` were consumed, by all nodes together.
@@ -177,7 +180,11 @@ impl Cluster {
         for (place, node) in self.places.iter().zip(&mut self.nodes) {
             let Some(node) = node else { continue };
             if let Some(status) = node.process().ended()? {
-                return Err(anyhow!("{} ended: {status}\n{}", place.name, node.process().log_tail()));
+                return Err(anyhow!(
+                    "{} ended: {status}\n{}",
+                    place.name,
+                    node.process().log_tail()
+                ));
             }
         }
         Ok(())
@@ -203,7 +210,12 @@ impl Cluster {
         for (place, node) in self.places.iter().zip(&mut self.nodes) {
             let Some(mut node) = node.take() else { continue };
             let status = node.terminate().await?;
-            ensure!(status.success(), "stop {}: {status}; {}", place.name, node.process().log_tail());
+            ensure!(
+                status.success(),
+                "stop {}: {status}; {}",
+                place.name,
+                node.process().log_tail()
+            );
         }
         self.drain.verify().await
     }

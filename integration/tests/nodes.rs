@@ -15,8 +15,9 @@ const ALIGNMENT_S: u64 = 3;
 #[tokio::test]
 async fn three_nodes_that_are_killed_by_turns_lose_nothing_and_double_nothing() {
     let broker = Broker::start().await.unwrap();
-    let drain =
-        Drain::prepare(&broker.bootstrap(), "nodes", odd(40_000), Delivery::AtLeastOnce).await.unwrap();
+    let drain = Drain::prepare(&broker.bootstrap(), "nodes", odd(40_000), Delivery::AtLeastOnce)
+        .await
+        .unwrap();
     let records = drain.expected().record_count();
     let mut cluster = Cluster::new(drain, 3, ALIGNMENT_S).unwrap();
     cluster.start_all().unwrap();

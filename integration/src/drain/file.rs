@@ -28,8 +28,7 @@ impl Drain {
     #[must_use]
     pub fn member_file(&self, alignment_s: u64, place: &Place, all: &[Place]) -> String {
         let [public, peer, metrics] = place.ports;
-        let seeds: Vec<_> =
-            all.iter().map(|it| format!("\"127.0.0.1:{}\"", it.ports[1])).collect();
+        let seeds: Vec<_> = all.iter().map(|it| format!("\"127.0.0.1:{}\"", it.ports[1])).collect();
         let listen = format!(
             "node: {{ name: {} }}
 listen:

@@ -491,20 +491,29 @@ fn the_peer_port_is_there_where_the_file_says_so() {
     let [cert, key, ca] = files;
     let (c, k, a) = (cert.display(), key.display(), ca.display());
     let tls = format!("{{ cert: \"{c}\", key: \"{k}\", ca: \"{a}\" }}");
-    let port = of(&format!("listen: {{ peer: {{ addr: \"0.0.0.0:7401\", tls: {tls} }} }}"));
+    let port = of(&format!(
+        "listen: {{ peer: {{ addr: \"0.0.0.0:7401\", advertise: \"node-1.bank:7401\", tls: {tls} }} }}"
+    ));
     let tls = Some(crate::peer::TlsFiles { cert, key, ca });
-    assert_eq!(port, Some(PeerPort { addr: "0.0.0.0:7401".parse().unwrap(), tls }));
+    let (addr, advertise) = ("0.0.0.0:7401".parse().unwrap(), Some("node-1.bank:7401".to_owned()));
+    assert_eq!(port, Some(PeerPort { addr, advertise, tls }));
 }
 
 #[test]
 fn a_peer_port_that_others_could_reach_needs_certificates_that_are_there() {
     check(
         "listen: { peer: { addr: \"0.0.0.0:7401\" } }",
-        &[concat!(
-            "5:25 TL-0204 0.0.0.0 is open to the network, so peer needs tls ",
-            "[add tls: { cert: FILE, key: FILE, ca: FILE }] (without it anybody on the network could ",
-            "speak as a node; where all nodes are on one machine, use 127.0.0.1)"
-        )],
+        &[
+            concat!(
+                "5:25 TL-0204 0.0.0.0 is open to the network, so peer needs tls ",
+                "[add tls: { cert: FILE, key: FILE, ca: FILE }] (without it anybody on the network could ",
+                "speak as a node; where all nodes are on one machine, use 127.0.0.1)"
+            ),
+            concat!(
+                "5:25 TL-0204 0.0.0.0 is every address of this machine, and other nodes need one ",
+                "[add advertise: \"HOST:PORT\", under which other nodes reach this one]"
+            ),
+        ],
     );
     check(
         "listen:\n  peer:\n    tls:\n      cert: /nowhere/tls.crt\n      keys: k",
