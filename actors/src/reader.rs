@@ -41,7 +41,7 @@ pub enum Message {
     /// The way to a range was lost, or its owner under that epoch; another one's is none of it.
     Lost(RangeId, Epoch),
     /// The partition was opened once more, for ranges that are far behind.
-    Opened(Again),
+    Opened(Box<Again>),
 }
 
 /// Opens a partition for reading from an offset; the waker sends [`Message::Poll`].
@@ -137,7 +137,7 @@ impl Actor for Reader {
             Message::Tick => return state.tick(&myself),
             Message::Receipt(receipt) => state.receipt(receipt, &myself)?,
             Message::Feed(target, position) => state.feed(target, position, &myself)?,
-            Message::Opened(again) => state.opened(again, &myself)?,
+            Message::Opened(again) => state.opened(*again, &myself)?,
             Message::Lost(range, epoch) => state.lost(range, epoch),
             Message::Leave(range, reply) => {
                 state.leave(range);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proto::types::{RangeId, Slot};
 use ractor::rpc::CallResult;
-use ractor::{ActorRef, MessagingErr, RpcReplyPort};
+use ractor::{ActorRef, RpcReplyPort};
 
 use super::Holding;
 use super::start::{Engine, StartError, ended, range};
@@ -65,7 +65,7 @@ impl Engine {
             let served = BTreeMap::from([(id, actor.clone())]);
             self.publisher.cast(publisher::Message::Serve(served, rows)).map_err(ended)?;
             self.committer.cast(committer::Message::Enter(id, actor)).map_err(ended)?;
-            self.feed(&target, &positions).map_err(ended)?;
+            self.feed(&target, &positions)?;
             self.owned.lock().ranges.push(target);
         }
         let mut owned = self.owned.lock();
@@ -115,14 +115,10 @@ impl Engine {
     }
 
     /// The readers here and elsewhere feed a range from there on.
-    fn feed(
-        &self,
-        target: &Target,
-        positions: &[Position],
-    ) -> Result<(), MessagingErr<reader::Message>> {
+    fn feed(&self, target: &Target, positions: &[Position]) -> Result<(), StartError> {
         for (index, reader) in self.readers() {
             let from = positions.get(index.index()).copied().unwrap_or_default();
-            reader.cast(reader::Message::Feed(target.clone(), from))?;
+            reader.cast(reader::Message::Feed(target.clone(), from)).map_err(ended)?;
         }
         self.links.served().enter(target.clone());
         Ok(())

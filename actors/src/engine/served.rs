@@ -51,3 +51,46 @@ impl Served {
         target.is_some_and(|it| it.actor.cast(message).is_ok())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proto::types::{KeyRange, Offset, PartitionIndex, RecordTime};
+    use ractor::{Actor, ActorProcessingErr};
+
+    use super::*;
+
+    /// Takes whatever it is told.
+    struct Silent;
+
+    impl Actor for Silent {
+        type Msg = range::Message;
+        type State = ();
+        type Arguments = ();
+
+        async fn pre_start(
+            &self,
+            _myself: ActorRef<range::Message>,
+            (): (),
+        ) -> Result<(), ActorProcessingErr> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn i1_only_the_present_epoch_gets_through_and_nothing_once_the_range_has_left() {
+        let (actor, _) = Actor::spawn(None, Silent, ()).await.unwrap();
+        let (served, range, epoch) = (Served::default(), RangeId(3), Epoch::new(7));
+        served.enter(Target { range, keys: KeyRange::FULL, epoch, actor: actor.clone() });
+        let says = |range, epoch| {
+            let message = range::Message::CaughtUp(PartitionIndex(0), Offset(0), RecordTime(0));
+            served.deliver((range, epoch), message)
+        };
+        assert!(says(range, epoch));
+        assert!(!says(range, Epoch::new(6)) && !says(range, Epoch::new(8)));
+        assert!(!says(RangeId(4), epoch));
+        assert!(served.of(range, epoch).is_some() && served.of(range, Epoch::new(8)).is_none());
+        served.leave(range);
+        assert!(!says(range, epoch));
+        actor.stop(None);
+    }
+}

@@ -208,7 +208,9 @@ impl State {
                 let opening = (self.it.again)(from.offset, super::waker(myself, Pass::Behind));
                 let myself = myself.clone();
                 // A reader that has gone meanwhile needs it no more.
-                let told = async move { drop(myself.cast(Message::Opened(Again(opening.await)))) };
+                let told = async move {
+                    drop(myself.cast(Message::Opened(Box::new(Again(opening.await)))))
+                };
                 drop(self.it.links.tasks().spawn(told));
             }
         }

@@ -27,9 +27,9 @@ fn serving() -> (UnboundedSender<Bytes>, UnboundedReceiver<Bytes>) {
 /// The next that is said about a range.
 async fn next(from: &mut UnboundedReceiver<Bytes>) -> Option<ToReader> {
     loop {
-        match ToReader::decode(&from.recv().await?).unwrap() {
-            ToReader::Clocks(_) => {}
-            other => return Some(other),
+        let said = ToReader::decode(&from.recv().await?).unwrap();
+        if !matches!(said, ToReader::Clocks(_)) {
+            return Some(said);
         }
     }
 }

@@ -408,19 +408,18 @@ impl World {
         let ends: Vec<u64> = self.topics.records.iter().map(|it| it.lock().len() as u64).collect();
         let waited = tokio::time::timeout(PATIENCE, async {
             for &number in nodes {
-                loop {
-                    let reports = self.nodes[number].engine.reports().await.unwrap();
-                    let at = |it: &crate::range::Report| {
-                        it.positions.iter().map(|position| position.offset.0).eq(ends.clone())
-                    };
-                    if reports.iter().all(at) {
-                        break;
-                    }
+                while !self.has_applied(number, &ends).await {
                     sleep(Duration::from_millis(10)).await;
                 }
             }
         });
         assert!(waited.await.is_ok(), "not applied: {:?}", self.consumed().await);
+    }
+
+    async fn has_applied(&self, number: usize, ends: &[u64]) -> bool {
+        let reports = self.nodes[number].engine.reports().await.unwrap();
+        let mut positions = reports.iter().map(|report| report.positions.iter());
+        positions.all(|it| it.map(|position| position.offset.0).eq(ends.iter().copied()))
     }
 
     /// Waits until each node knows that everything is durable, of the partitions that it reads and no others.
