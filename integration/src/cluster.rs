@@ -12,9 +12,9 @@ use crate::ports;
 use crate::process::Node;
 use crate::standing::Standing;
 
-const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(20);
 /// So many looks in a row must say the same before all is held to be through.
-const LOOKS: u32 = 10;
+const LOOKS: u32 = 25;
 
 /// Where one node of the cluster lives, whether it runs or not.
 #[derive(Clone, Debug)]
@@ -139,6 +139,15 @@ impl Cluster {
     pub async fn consumed(&mut self, records: u64, patience: Duration) -> anyhow::Result<u64> {
         let until = |standing: Standing| standing.consumed >= records;
         Ok(self.wait(until, 1, patience).await?.consumed)
+    }
+
+    /// Waits until so many ranges are served, by all nodes together.
+    ///
+    /// # Errors
+    ///
+    /// Where a node ends, or `patience` runs out: with how far they came.
+    pub async fn serving(&mut self, ranges: u64, patience: Duration) -> anyhow::Result<()> {
+        self.wait(|standing| standing.serving == ranges, 1, patience).await.map(|_| ())
     }
 
     /// Waits until every record was consumed, no transaction is open and no result waits.

@@ -23,6 +23,8 @@ use crate::standing::Standing;
 
 mod file;
 
+pub use file::RANGES;
+
 const POLL: Duration = Duration::from_millis(50);
 /// Between two looks while something is waited for that must be met in the middle.
 const CLOSE_LOOK: Duration = Duration::from_millis(5);

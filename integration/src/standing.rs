@@ -17,6 +17,8 @@ pub struct Standing {
     pub held_bytes: u64,
     /// What these should be at most.
     pub held_limit_bytes: u64,
+    /// Ranges that it serves.
+    pub serving: u64,
     /// Dead letters.
     pub dead: u64,
     /// Records lost or counted twice, over all topics.
@@ -41,6 +43,7 @@ impl Standing {
             waiting_bytes: sum(&text, "throughline_results_waiting_bytes")?,
             held_bytes: sum(&text, "throughline_held_bytes")?,
             held_limit_bytes: sum(&text, "throughline_held_limit_bytes")?,
+            serving: sum(&text, "throughline_ranges{state=\"serving\"}")?,
             dead: sum(&text, "throughline_dead_letters_total")?,
             imbalance: sum(&text, "throughline_ledger_imbalance_records")?,
             measured_legs: sum(&text, "throughline_delivery_delay_seconds_count")?,
@@ -57,6 +60,7 @@ impl Standing {
             waiting_bytes: self.waiting_bytes + other.waiting_bytes,
             held_bytes: self.held_bytes + other.held_bytes,
             held_limit_bytes: self.held_limit_bytes + other.held_limit_bytes,
+            serving: self.serving + other.serving,
             dead: self.dead + other.dead,
             imbalance: self.imbalance + other.imbalance,
             measured_legs: self.measured_legs + other.measured_legs,
@@ -71,12 +75,12 @@ impl Standing {
     }
 }
 
-/// The sum of a family's samples, without their signs.
+/// The sum of a family's samples, or of one with its labels, without their signs.
 fn sum(text: &str, family: &str) -> anyhow::Result<u64> {
     let mut values = Vec::new();
     for line in text.lines() {
         let Some((series, value)) = line.rsplit_once(' ') else { continue };
-        if series.split('{').next() == Some(family) {
+        if series == family || series.split('{').next() == Some(family) {
             values.push(value.trim_start_matches('-').parse::<u64>().context("read a metric")?);
         }
     }

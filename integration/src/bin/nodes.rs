@@ -8,7 +8,7 @@ use anyhow::ensure;
 use clap::Parser as _;
 use integration::broker::Broker;
 use integration::cluster::Cluster;
-use integration::drain::{Delivery, Drain, odd};
+use integration::drain::{Delivery, Drain, RANGES, odd};
 
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -49,7 +49,10 @@ async fn main() -> anyhow::Result<()> {
         let victim = usize::try_from(turn)? % it.nodes;
         let met = cluster.consumed(share * turn + share / 2, PATIENCE).await?;
         cluster.kill9(victim, turn % 2 == 1)?;
-        println!("{} ms: killed node {} at {met}", clock() - began_ms, victim + 1);
+        let killed_ms = clock();
+        println!("{} ms: killed node {} at {met}", killed_ms - began_ms, victim + 1);
+        cluster.serving(RANGES, PATIENCE).await?;
+        println!("all ranges are served again after {} ms", clock() - killed_ms);
         let went_on = cluster.consumed(share * turn + share / 4 * 3, PATIENCE).await?;
         println!("{} ms: the others are at {went_on}", clock() - began_ms);
         cluster.start(victim)?;

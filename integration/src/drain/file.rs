@@ -8,6 +8,9 @@ use node::workload::params::Params;
 use super::{Delivery, Drain};
 use crate::cluster::Place;
 
+/// Into how many ranges the keys are cut.
+pub const RANGES: u64 = 8;
+
 impl Drain {
     /// The cluster file, where partitions are kept within `alignment_s` of each other in record time.
     #[must_use]
@@ -64,7 +67,7 @@ discovery: {{ seeds: [{}] }}
             "apiVersion: throughline.dev/v1
 kind: Cluster
 metadata: {{ {names} }}
-{listen}storage: {{ dir: \"{data}\", ranges: 8, memory: {memory}{objects} }}
+{listen}storage: {{ dir: \"{data}\", ranges: {RANGES}, memory: {memory}{objects} }}
 sources:
   kafka: {{ brokers: [\"{bootstrap}\"] }}
   legs:

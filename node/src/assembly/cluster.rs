@@ -34,16 +34,9 @@ pub(super) async fn node(config: Config, port: PeerPort) -> anyhow::Result<Runni
     // Not with `stop`: a life that ends says so, and hands over what it has, while the node stops.
     let transport = CancellationToken::new();
     let hub = Arc::new(Hub::default());
-    let settings = Settings {
-        cluster: config.names.cluster.clone(),
-        // Of the process, not of a life: it has to be another one at each start, and it comes before the first life.
-        me: Peer { node: config.names.node.clone(), incarnation: Incarnation(clock()) },
-        listen: port.addr,
-        tls: port.tls,
-        pace: Pace::default(),
-    };
-    let inbox = Arc::<Hub>::clone(&hub);
-    let peers = Peers::start(settings, inbox, tasks.clone(), transport.clone()).await?;
+    let settings = transport_of(&config, &port, clock());
+    let (inbox, end) = (Arc::<Hub>::clone(&hub), transport.clone());
+    let peers = Peers::start(settings, inbox, tasks.clone(), end).await?;
     let address = port.advertise.unwrap_or_else(|| peers.address().to_string());
     let front = Arc::new(Front::default());
     let journals: Arc<dyn Journals> = Arc::new(ground.journals());
@@ -88,4 +81,16 @@ pub(super) async fn node(config: Config, port: PeerPort) -> anyhow::Result<Runni
         ended
     };
     Ok(Running { backend: front, api, metrics, started, stop, stopped: stopped.boxed() })
+}
+
+/// How the transport is set up. Its incarnation is the process's, not a life's: it comes before the first life, and has
+/// to be another one at each start.
+fn transport_of(config: &Config, port: &PeerPort, started_ms: u64) -> Settings {
+    Settings {
+        cluster: config.names.cluster.clone(),
+        me: Peer { node: config.names.node.clone(), incarnation: Incarnation(started_ms) },
+        listen: port.addr,
+        tls: port.tls.clone(),
+        pace: Pace::default(),
+    }
 }
