@@ -40,7 +40,7 @@ pub enum Message {
     Committed(Slot),
     /// The sink has acknowledged every row up to that one.
     Acknowledged(Sequence),
-    /// The node is about to end: commit whole figures without delay.
+    /// The range is about to end here: commit whole figures, and all that is open by value, without delay.
     Ending,
     /// What is known about a transaction?
     Find(TransactionKey, RpcReplyPort<Found>),
@@ -141,7 +141,7 @@ impl State {
             }
             Message::Committed(slot) => self.committed(slot)?,
             Message::Acknowledged(sequence) => self.machine.acknowledged(sequence),
-            Message::Ending => self.machine.hurry_figures(),
+            Message::Ending => self.machine.end(),
             Message::Find(key, reply) => {
                 engine::answer(reply, self.machine.find(key, &*self.store)?);
             }

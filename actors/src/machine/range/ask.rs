@@ -90,6 +90,7 @@ impl Range {
             clock: self.positions.clock(),
             is_settled: !self.pending.is_touched
                 && !self.figures.are_behind()
+                && !(self.is_ending && self.has_young())
                 && self.deciding() == 0,
         }
     }
@@ -125,9 +126,12 @@ impl Range {
         self.output.emitted()
     }
 
-    /// The node is about to end: the next commit has the figures up to it.
-    pub const fn hurry_figures(&mut self) {
+    /// What comes next is for the next owner, or the next life of this one: the next commit has the figures up to
+    /// it, and keeps by value whatever is open, so that nothing has to be read again. A batch that still comes ends
+    /// this.
+    pub const fn end(&mut self) {
         self.figures.hurry();
+        self.is_ending = true;
     }
 
     /// Dead letters since this range was opened here.
