@@ -33,7 +33,7 @@ pub use restore::put_back::{PutBack, Wanted, put_back};
 pub use routes::{Place, Route};
 pub use served::Served;
 pub use start::{Engine, StartError};
-pub use tidy::{Tidied, TidyError, Tidying};
+pub use tidy::{Look, Tidied, TidyError, Tidying, View};
 
 use crate::aggregator::Upserts;
 use crate::clock::Clock;

@@ -3,8 +3,8 @@
 //! Files go first, the manifest last, and whole (I11): a snapshot exists where its manifest does.
 //!
 //! ```text
-//! snapshots/files/<incarnation>-<file>-<sha256>    content, shared among snapshots
-//! snapshots/<name as 20 digits>/manifest           created once
+//! snapshots/files/<node>/<incarnation>-<file>-<sha256>    content, shared among one life's snapshots
+//! snapshots/<name as 20 digits>/manifest                  created once, by whichever node took it
 //! ```
 
 use std::sync::Arc;
@@ -67,6 +67,24 @@ impl Snapshots {
             self.remove(&object).await?;
         }
         complete
+    }
+
+    /// Creates the snapshot under the first name that no snapshot has had, and says which. Where other nodes
+    /// take snapshots at the same time, each gets a name of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::create`].
+    pub async fn create_next(&self, manifest: &mut Manifest) -> Result<u64, SnapshotError> {
+        loop {
+            // The newest is never deleted, so what is beyond it is new. It is asked for only now: the files
+            // may have taken long.
+            manifest.name = self.list().await?.last().map_or(1, |last| last + 1);
+            match self.create(manifest).await {
+                Err(SnapshotError::Taken { .. }) => {}
+                created => return created.map(|()| manifest.name),
+            }
+        }
     }
 
     /// Creates the manifest, although answers get lost: what stands there is read back, never guessed.
@@ -133,20 +151,18 @@ impl Snapshots {
         Ok(manifest)
     }
 
-    /// What the snapshot `name` holds, where all its files are there, by their lengths: a check that is cheap
-    /// enough for every minute. [`Self::verify`] reads them.
+    /// Whether all files of a snapshot are there, by their lengths: a check that is cheap enough for every
+    /// minute. [`Self::verify`] reads them.
     ///
     /// # Errors
     ///
-    /// As [`Self::inspect`]; [`SnapshotError::Damaged`].
-    pub async fn check(&self, name: u64) -> Result<Manifest, SnapshotError> {
-        let manifest = self.inspect(name).await?;
-        match self.check_complete(&manifest).await {
-            Ok(()) => Ok(manifest),
+    /// [`SnapshotError::Damaged`]; and what the store said.
+    pub async fn check(&self, manifest: &Manifest) -> Result<(), SnapshotError> {
+        match self.check_complete(manifest).await {
             Err(SnapshotError::Incomplete { name, fault }) => {
                 Err(SnapshotError::Damaged { name, fault })
             }
-            Err(error) => Err(error),
+            checked => checked,
         }
     }
 

@@ -171,8 +171,8 @@ async fn i11_a_snapshot_goes_through_a_bad_network_whole_or_not_at_all() {
         std::fs::write(checkpoint.path().join(name), content).unwrap();
     }
     for name in 1..=LAST {
-        let incarnation = Incarnation(name);
-        let files = until_clear(|| bad.upload(checkpoint.path(), incarnation)).await;
+        let life = (Incarnation(name), NodeId::new("node-1").unwrap());
+        let files = until_clear(|| bad.upload(checkpoint.path(), &life)).await;
         let range = RangeEntry {
             range: 3,
             start: 0,

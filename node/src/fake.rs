@@ -68,6 +68,7 @@ pub(crate) fn snapshot(name: &str) -> Snapshot {
         bytes: 3 << 20,
         new_bytes: 1 << 20,
         ranges: 4,
+        node: Some(if name == "s1" { "node-2" } else { "node-1" }.to_owned()),
         state: SnapshotState::Done,
         verified: name == "s2",
     }

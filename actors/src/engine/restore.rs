@@ -1,6 +1,8 @@
 //! A node's ranges come back: from their local stores, the journals behind them, and the sources for what is young.
 
 mod copy;
+mod error;
+pub(super) mod listing;
 pub(super) mod origin;
 pub(super) mod put_back;
 mod refill;
@@ -11,7 +13,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use proto::log::LogError;
 use proto::types::{RangeId, Slot};
 use tracing::{info, warn};
 
@@ -23,15 +24,19 @@ use crate::machine::outbox::Outbox;
 use crate::machine::positions::Position;
 use crate::machine::range::{Identity, LoadError, Range, Restored};
 use crate::machine::reach::turns;
-use crate::machine::restore::{Gap, Replayed};
+use crate::machine::restore::Replayed;
 use crate::sink::Row;
-use crate::snapshot::SnapshotError;
-use crate::source::{Source, SourceError};
+use crate::source::Source;
 use crate::store::{Store, StoreError};
 pub(super) use copy::{go_on, take_up};
+pub use error::RestoreError;
+use listing::{Listed, list};
 pub(super) use origin::Opened;
-use origin::{Listed, Origin, Shelf};
+use origin::{Origin, Shelf};
 use refill::refill;
+
+/// How often a restore begins anew because its past was trimmed meanwhile: that takes a snapshot of another node.
+const AGAIN: u32 = 3;
 
 /// A range that can serve.
 #[derive(Debug)]
@@ -48,77 +53,6 @@ pub(super) struct Ready {
     pub(super) outbox: Outbox,
 }
 
-/// Why ranges could not be restored.
-#[derive(Debug, thiserror::Error)]
-pub enum RestoreError {
-    /// The journal could not be read.
-    #[error("read the journal")]
-    Log(#[from] LogError),
-    /// I11: an object of the journal is refused.
-    #[error(
-        "journal {}/{}, slot {slot}: {source}; nothing was changed. Put the object back from a copy, or \
-         restore a snapshot that stands behind it: throughline snapshot restore",
-        life.1, life.0.0
-    )]
-    Object {
-        /// Whose journal.
-        life: Life,
-        /// Which slot.
-        slot: Slot,
-        /// What is wrong with it.
-        source: ObjectError,
-    },
-    /// I10: commits between what is there and what follows are gone.
-    #[error(transparent)]
-    Gap(#[from] Gap),
-    /// I10: from no state that is there do the journals reach to the last commit.
-    #[error(
-        "range {range} cannot be restored without a gap: {refused}; nothing is served that would have one"
-    )]
-    Nowhere {
-        /// The range.
-        range: RangeId,
-        /// What was tried, and why it was refused.
-        refused: String,
-    },
-    /// No snapshot can be put back.
-    #[error("no snapshot can be restored without a gap: {0}")]
-    NoSnapshot(String),
-    /// The snapshots could not be read.
-    #[error("use the snapshots")]
-    Snapshot(#[from] SnapshotError),
-    /// A state verifies, and is not what ranges write.
-    #[error("{origin} of range {range} holds what no range has written")]
-    Rotten {
-        /// The range.
-        range: RangeId,
-        /// Where the state is from.
-        origin: Origin,
-        /// What is wrong.
-        source: LoadError,
-    },
-    /// A local store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A local store holds what no range has written.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// A source does not give young legs again.
-    #[error("read young legs again")]
-    Source(#[from] SourceError),
-    /// A source had fewer of them than there were.
-    #[error(
-        "{missing} legs that range {range} keeps by reference are not in the source any more: its records have \
-         changed or were deleted"
-    )]
-    Lost {
-        /// The range.
-        range: RangeId,
-        /// How many.
-        missing: usize,
-    },
-}
-
 /// Restores ranges; legs that are kept by reference are read from `source`.
 ///
 /// # Errors
@@ -130,6 +64,7 @@ pub(super) async fn restore(
     source: &dyn Source,
 ) -> Result<Vec<Ready>, RestoreError> {
     let mut doubted = BTreeSet::new();
+    let mut again = AGAIN;
     loop {
         match attempt(setup, holdings, source, &doubted).await {
             Err(RestoreError::Rotten { range, origin, source })
@@ -137,6 +72,10 @@ pub(super) async fn restore(
             {
                 let error = one_line(&source);
                 warn!(%range, %origin, error, "the state does not verify, looking for another");
+            }
+            Err(error @ RestoreError::Trimmed { .. }) if again > 0 => {
+                again -= 1;
+                warn!(%error, "a newer snapshot must be there, looking for it");
             }
             done => return done,
         }
@@ -215,7 +154,7 @@ pub(super) async fn bring_back(
     holdings: &[Holding],
     doubted: &BTreeSet<(RangeId, Origin)>,
 ) -> Result<Vec<Opened>, RestoreError> {
-    let listed = origin::list(holdings).await?;
+    let listed = list(holdings).await?;
     let shelf = Shelf::of(setup, &listed, doubted).await?;
     let mut opened = Vec::new();
     for holding in holdings {
@@ -248,7 +187,9 @@ async fn replay(
             if here.is_empty() {
                 continue;
             }
-            let Some(object) = journal.read(slot).await? else { continue };
+            let trimmed = || RestoreError::Trimmed { life: life.clone(), slot };
+            // I10: what it had may be in no slot that follows, so that no gap would show.
+            let object = journal.read(slot).await?.ok_or_else(trimmed)?;
             let Some(sealed) = sealed(life, slot, object)? else { continue };
             objects += 1;
             for (range, past) in here {

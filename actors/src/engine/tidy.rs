@@ -2,32 +2,44 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::BoxFuture;
 use proto::log::{Log as _, LogError};
-use proto::types::Slot;
+use proto::types::{NodeId, RangeId};
 use tracing::warn;
 
-use super::restore::origin::{Listed, judged, stretches, usable};
-use super::{Holding, Life, Past};
+use super::Life;
+use super::restore::listing::judged;
 use crate::journal::log::ObjectLog;
-use crate::machine::trim::{Keep, Needs, Stored, Taken, deletable, needed, trimmable};
+use crate::machine::block::Place;
+use crate::machine::trim::{Existing, Facts, Keep, Needs, Stored, Taken, trimmable};
 use crate::snapshot::{Manifest, SnapshotError, Snapshots};
 
 /// A file that no snapshot names goes only when it is older: it may be of one that is being taken.
 const UPLOADING_MS: u64 = 60_000;
 
-/// Where there is something to tidy up, and how much is kept. Only the owner may do it, after a fresh look at
-/// the control log: see [`crate::machine::trim`].
+/// What a fresh look at the control log says.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// All ranges that exist, whoever owns them.
+    pub ranges: Vec<Existing<Life>>,
+    /// The lives whose journals and files this node tidies up. That two do it harms nobody.
+    pub lives: BTreeSet<Life>,
+}
+
+/// A look at the control log: an error where this life of the node is over.
+pub type Look<'a> =
+    &'a (dyn Fn() -> BoxFuture<'a, Result<View, Box<dyn std::error::Error + Send + Sync>>> + Sync);
+
+/// Where there is something to tidy up, and how much is kept: see [`crate::machine::trim`].
 pub struct Tidying<'a> {
-    /// The snapshots.
+    /// The snapshots, whoever took them.
     pub snapshots: &'a Snapshots,
-    /// How many of them are kept.
+    /// How many of them are kept of each range.
     pub keep: usize,
     /// How much is kept to look results up.
     pub keep_results: Keep,
-    /// This life of the node.
-    pub life: Life,
-    /// What it owns, and where the past of that is.
-    pub holdings: &'a [Holding],
+    /// Looks at the control log.
+    pub look: Look<'a>,
     /// The journal of each life of each node.
     pub journal: &'a (dyn Fn(&Life) -> ObjectLog + Send + Sync),
 }
@@ -46,6 +58,9 @@ pub struct Tidied {
 /// Why not everything could be tidied up. Nothing that is needed has gone.
 #[derive(Debug, thiserror::Error)]
 pub enum TidyError {
+    /// The control log could not be read, or this life is over.
+    #[error("look at the control log")]
+    Look(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The journals could not be listed or trimmed.
     #[error("trim the journals")]
     Log(#[from] LogError),
@@ -54,9 +69,12 @@ pub enum TidyError {
     Snapshot(#[from] SnapshotError),
 }
 
+/// What each journal has, as its store lists it.
+type Journals = BTreeMap<Life, Vec<Stored<Life>>>;
+
 impl std::fmt::Debug for Tidying<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tidying").field("life", &self.life).finish_non_exhaustive()
+        f.debug_struct("Tidying").field("keep", &self.keep).finish_non_exhaustive()
     }
 }
 
@@ -67,23 +85,40 @@ impl Tidying<'_> {
     ///
     /// [`TidyError`].
     pub async fn tidy(&self, now_ms: u64) -> Result<Tidied, TidyError> {
-        let stored = self.stored().await?;
-        let mut taken = self.taken(&stored).await?;
-        let old = deletable(&taken, self.keep);
-        for &name in &old {
-            self.snapshots.delete(name).await?;
+        let before = (self.look)().await.map_err(TidyError::Look)?;
+        let stored = self.stored(&before).await?;
+        // I10: the look that counts comes after the lists. A range may have come to a journal since the first one;
+        // what was listed of it is then known to be its.
+        let view = (self.look)().await.map_err(TidyError::Look)?;
+        let ats = |slots: &Vec<Stored<Life>>| slots.iter().map(|it| it.at.1).collect();
+        let there = stored.iter().map(|(life, slots)| (life.clone(), ats(slots))).collect();
+        let taken = self.taken(&view.ranges).await?;
+        let facts = Facts { there, ranges: view.ranges, taken };
+        let decision = facts.decide(self.keep);
+        for (snapshot, range) in &decision.unusable {
+            warn!(snapshot, %range, "snapshot is unusable");
         }
-        taken.retain(|it| !old.contains(&it.name));
-        let slots = self.trim(&stored, &taken, now_ms).await?;
-        let files = self.snapshots.sweep(now_ms.saturating_sub(UPLOADING_MS)).await?.len();
-        Ok(Tidied { snapshots: old.len(), slots, files })
+        for &name in &decision.deletable {
+            match self.snapshots.delete(name).await {
+                // Another node was quicker.
+                Ok(()) | Err(SnapshotError::Unknown { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let slots = match &decision.needed {
+            Some(needed) => self.trim(&stored, &view.lives, needed, now_ms).await?,
+            None => 0,
+        };
+        let before_ms = now_ms.saturating_sub(UPLOADING_MS);
+        let files = self.snapshots.sweep(&view.lives, before_ms).await?.len();
+        Ok(Tidied { snapshots: decision.deletable.len(), slots, files })
     }
 
-    /// What all journals have that the ranges' past is in, this life's among them.
-    async fn stored(&self) -> Result<BTreeMap<Life, Vec<Stored<Life>>>, TidyError> {
-        let past = self.holdings.iter().flat_map(|holding| &holding.past);
-        let mut lives: BTreeSet<Life> = past.map(|past| past.life.clone()).collect();
-        lives.insert(self.life.clone());
+    /// What all journals have that a range's past is in, and those that this node tidies up.
+    async fn stored(&self, view: &View) -> Result<Journals, TidyError> {
+        let past = view.ranges.iter().flat_map(|range| &range.past);
+        let mut lives: BTreeSet<Life> = past.map(|span| span.journal.clone()).collect();
+        lives.extend(view.lives.iter().cloned());
         let mut stored = BTreeMap::new();
         for life in lives {
             let slots = (self.journal)(&life).stored(&life).await?;
@@ -92,72 +127,60 @@ impl Tidying<'_> {
         Ok(stored)
     }
 
-    /// Every snapshot, and what the journals must have for it. One that could not be restored counts for
-    /// nothing: it neither displaces another nor holds the journals back.
-    async fn taken(
-        &self,
-        stored: &BTreeMap<Life, Vec<Stored<Life>>>,
-    ) -> Result<Vec<Taken<Life>>, TidyError> {
-        let ats = |slots: &Vec<Stored<Life>>| slots.iter().map(|it| it.at.1).collect();
-        let listed: Listed =
-            stored.iter().map(|(life, slots)| (life.clone(), ats(slots))).collect();
-        let holdings: Vec<Holding> =
-            self.holdings.iter().map(|holding| self.with_this_life(holding, &listed)).collect();
+    /// Every snapshot, as far as it can be read.
+    async fn taken(&self, ranges: &[Existing<Life>]) -> Result<Vec<Taken>, TidyError> {
         let mut taken = Vec::new();
         for name in self.snapshots.list().await? {
-            let manifest = judged(self.snapshots.check(name).await)?;
-            let needs = manifest.and_then(|manifest| needs(&manifest, &holdings, &listed));
-            let needs =
-                needs.inspect_err(|why| warn!(snapshot = name, why, "snapshot is unusable"));
-            taken.push(Taken { name, needs: needs.ok() });
+            let manifest = match self.snapshots.inspect(name).await {
+                // Another node has deleted it meanwhile.
+                Err(SnapshotError::Unknown { .. }) => continue,
+                manifest => judged(manifest)?,
+            };
+            let is_whole = match &manifest {
+                Ok(manifest) => judged(self.snapshots.check(manifest).await)?,
+                Err(why) => Err(why.clone()),
+            };
+            if let Err(why) = &is_whole {
+                warn!(snapshot = name, why, "snapshot does not verify");
+            }
+            let places = manifest.ok().map(|manifest| places(&manifest, ranges));
+            taken.push(Taken { name, places, is_whole: is_whole.is_ok() });
         }
         Ok(taken)
     }
 
-    fn with_this_life(&self, holding: &Holding, listed: &Listed) -> Holding {
-        let mut holding = holding.clone();
-        let before = holding.past.iter().rev().find(|past| past.life == self.life);
-        let from = before.map_or(Slot(1), |past| past.to);
-        let last = listed.get(&self.life).and_then(|slots| slots.last().copied());
-        let to = last.unwrap_or_default().next();
-        let journal = std::sync::Arc::new((self.journal)(&self.life));
-        let (life, epoch) = (self.life.clone(), holding.epoch);
-        holding.past.push(Past { life, epoch, journal, from, to });
-        holding
-    }
-
     async fn trim(
         &self,
-        stored: &BTreeMap<Life, Vec<Stored<Life>>>,
-        kept: &[Taken<Life>],
+        stored: &Journals,
+        lives: &BTreeSet<Life>,
+        needed: &Needs<Life>,
         now_ms: u64,
     ) -> Result<usize, TidyError> {
-        let Some(needed) = needed(kept) else { return Ok(0) };
-        let all: Vec<_> = stored.values().flatten().cloned().collect();
-        let gone = trimmable(&all, &needed, self.keep_results, now_ms);
-        // Oldest first: what is left has no hole, wherever this ends.
-        for (life, slot) in &gone {
-            (self.journal)(life).trim(*slot).await?;
+        // What is kept to look results up is so much a node: only its own lives have an order of age.
+        let mut nodes: BTreeMap<&NodeId, Vec<Stored<Life>>> = BTreeMap::new();
+        for (life, slots) in stored.iter().filter(|(life, _)| lives.contains(life)) {
+            nodes.entry(&life.1).or_default().extend(slots.iter().cloned());
         }
-        Ok(gone.len())
+        let mut count = 0;
+        for all in nodes.values() {
+            // Oldest first: what is left has no hole, wherever this ends.
+            for (life, slot) in trimmable(all, needed, self.keep_results, now_ms) {
+                (self.journal)(&life).trim(slot).await?;
+                count += 1;
+            }
+        }
+        Ok(count)
     }
 }
 
-/// What a restore of every range from the snapshot reads of each journal; why not, where one cannot be restored.
-fn needs(
-    manifest: &Manifest,
-    holdings: &[Holding],
-    listed: &Listed,
-) -> Result<Needs<Life>, String> {
-    let mut needs = Needs::new();
-    for holding in holdings {
-        let past = stretches(holding, listed);
-        let from = usable(manifest, holding, &past)?.needed_from();
-        for (stretch, past) in past.iter().zip(&holding.past) {
-            let Some(slot) = stretch.needed_from(from) else { continue };
-            let first = needs.entry(past.life.clone()).or_insert(slot);
-            *first = slot.min(*first);
-        }
-    }
-    Ok(needs)
+/// Where the ranges stand that the snapshot holds. One that has other keys under a range's number is of another
+/// cluster.
+fn places(manifest: &Manifest, ranges: &[Existing<Life>]) -> BTreeMap<RangeId, Place> {
+    let is_other = |range: RangeId, keys: (u64, u64)| {
+        let known = ranges.iter().find(|it| it.range == range);
+        known.is_some_and(|it| (it.keys.start(), it.keys.end()) != keys)
+    };
+    let held = manifest.ranges.iter().map(|entry| (RangeId(entry.range), entry));
+    let held = held.filter(|(range, entry)| !is_other(*range, (entry.start, entry.end)));
+    held.map(|(range, entry)| (range, entry.place())).collect()
 }

@@ -37,6 +37,29 @@ pub fn is_in(past: &[Stretch<'_>], (epoch, slot): At) -> bool {
     past.iter().any(holds)
 }
 
+/// The greatest epoch at which a snapshot holds a range; `None` where none does, or where it cannot be known. Of
+/// each snapshot comes whether it can be read, and whether it holds the range.
+pub fn newest(snapshots: impl IntoIterator<Item = Option<Option<Epoch>>>) -> Option<Epoch> {
+    let known: Option<Vec<Option<Epoch>>> = snapshots.into_iter().collect();
+    known?.into_iter().flatten().max()
+}
+
+/// Lets the stretches of owners that had trimmed their journals before they got the range begin where these do.
+///
+/// The control log does not say at which slot an owner got a range, only before which it cannot have been. An owner
+/// trims nothing of a range but behind a snapshot that has it (I10), and the newest of these stays. So where no
+/// snapshot holds the range under a stretch's epoch or a later one (`newest` is less), nothing of the range
+/// has gone from the stretch: what is not there in front was never the range's. Without any snapshot
+/// nothing is concluded: all of them may have been lost.
+pub fn begun(past: &mut [Stretch<'_>], newest: Option<Epoch>) {
+    let Some(newest) = newest else { return };
+    for stretch in past.iter_mut().filter(|stretch| stretch.epoch > newest) {
+        if let Some(&first) = stretch.there.first().filter(|first| **first < stretch.to) {
+            stretch.from = stretch.from.max(first);
+        }
+    }
+}
+
 /// The turns in which journals are read so that each range goes through its past in order, and ranges go
 /// through a journal together as far as they can. `pasts` has each range's journals, oldest first; a turn has
 /// the ranges that take part in it, each with the place of the stretch that is its.

@@ -1,23 +1,180 @@
 //! Which snapshots and which slots of journals may go: none that a restore may still need (I10).
 //!
-//! Bounds only rise: what may go by one look at the facts may go by every later one, so that whoever acts
-//! late does no harm.
+//! Every range that exists counts, whoever owns it, and every snapshot, whoever took it. Bounds only rise: what may
+//! go by one look at the facts may go by every later one, so that whoever acts late, or twice, does no harm.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use proto::types::Slot;
+use proto::types::{Epoch, KeyRange, RangeId, Slot};
+
+use super::block::Place;
+use super::reach::{Stretch, begun, first_missing, is_in, newest};
 
 /// The first slot of each journal that a restore reads. One that is not named has nothing that it reads.
 pub type Needs<J> = BTreeMap<J, Slot>;
 
-/// A snapshot, as a look at it found it. Journals go by whatever tells them apart, in the order of their age.
+/// A range that exists, whoever owns it. Journals go by whatever tells them apart.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Taken<J> {
-    /// Its name.
+pub struct Existing<J> {
+    /// Its number.
+    pub range: RangeId,
+    /// Its keys.
+    pub keys: KeyRange,
+    /// The ranges that it came from by splits and merges: it may need their snapshots.
+    pub came_from: BTreeSet<RangeId>,
+    /// Where its past is, oldest first, and where its owner goes on.
+    pub past: Vec<Span<J>>,
+}
+
+/// A stretch of a journal that holds a part of a range's past.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Span<J> {
+    /// The journal.
+    pub journal: J,
+    /// The epoch under which its owner has or had the range.
+    pub epoch: Epoch,
+    /// The first slot.
+    pub from: Slot,
+    /// One past the last; `None` where it goes on.
+    pub to: Option<Slot>,
+}
+
+/// A snapshot, as a look at it found it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Taken {
+    /// Its name: what was taken later has a greater one.
     pub name: u64,
-    /// What a restore of every range from it reads; `None` where it cannot be restored: it does not verify,
-    /// lacks a range, or the journals no longer reach back to it.
-    pub needs: Option<Needs<J>>,
+    /// Where the ranges stand that it holds; `None` where its manifest cannot be read.
+    pub places: Option<BTreeMap<RangeId, Place>>,
+    /// Whether all its files are there.
+    pub is_whole: bool,
+}
+
+/// What there is. The journals were listed first, then it was asked which ranges exist, then the snapshots were
+/// read: so whatever a journal had is known to be a range's, and what had gone from it is known to be in a snapshot.
+#[derive(Clone, Debug)]
+pub struct Facts<J> {
+    /// The slots that each journal has, ascending.
+    pub there: BTreeMap<J, Vec<Slot>>,
+    /// All ranges.
+    pub ranges: Vec<Existing<J>>,
+    /// All snapshots.
+    pub taken: Vec<Taken>,
+}
+
+/// What may go, and what stays.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Decision<J> {
+    /// The snapshots that may be deleted.
+    pub deletable: Vec<u64>,
+    /// What restores of all ranges read, from whichever snapshot stays; `None` where no range exists, so that
+    /// nobody can say what is not needed.
+    pub needed: Option<Needs<J>>,
+    /// Snapshots whose files are there, and ranges that they hold but cannot be restored from them: they are of
+    /// another past, or the journals do not reach back to them.
+    pub unusable: Vec<(u64, RangeId)>,
+}
+
+/// A range, and what restores of it read.
+struct Judged<'a, J> {
+    range: &'a Existing<J>,
+    /// From each snapshot that it can be restored from, by name.
+    good: BTreeMap<u64, Needs<J>>,
+}
+
+impl<J: Clone + Ord> Facts<J> {
+    /// Decides. Of each range the newest `keep` snapshots stay that it can be restored from; a snapshot stays as long
+    /// as it is one of these for any range that it holds. One that a range cannot be restored from – it does
+    /// not verify, or the journals do not reach back to it – neither displaces another nor holds the journals back.
+    #[must_use]
+    pub fn decide(&self, keep: usize) -> Decision<J> {
+        let keep = keep.max(1);
+        let judged: Vec<_> = self.ranges.iter().map(|range| self.judge(range)).collect();
+        let may_go = |taken: &&Taken| {
+            let mut held = judged.iter().filter(|it| it.is_held_by(taken)).peekable();
+            // Of what is in it nothing is known here: that speaks for it.
+            held.peek().is_some() && held.all(|it| it.newer_than(taken.name) >= keep)
+        };
+        let deletable: Vec<u64> =
+            self.taken.iter().filter(may_go).map(|taken| taken.name).collect();
+        let needed = (!judged.is_empty()).then(|| {
+            let mut needed = Needs::new();
+            judged.iter().for_each(|it| it.need(keep, &mut needed));
+            needed
+        });
+        let unusable = judged.iter().flat_map(|it| it.unusable(&self.taken, keep)).collect();
+        Decision { deletable, needed, unusable }
+    }
+
+    fn judge<'a>(&'a self, range: &'a Existing<J>) -> Judged<'a, J> {
+        let epochs = self.taken.iter().map(|taken| {
+            let places = taken.places.as_ref()?;
+            Some(places.get(&range.range).map(|place| place.at.0))
+        });
+        let mut past: Vec<Stretch<'_>> = range.past.iter().map(|it| self.stretch(it)).collect();
+        begun(&mut past, newest(epochs));
+        let mut good = BTreeMap::new();
+        for taken in self.taken.iter().filter(|taken| taken.is_whole) {
+            let place = taken.places.as_ref().and_then(|places| places.get(&range.range));
+            let Some(place) = place.filter(|place| is_in(&past, place.at)) else { continue };
+            let from = place.needed_from();
+            if first_missing(&past, from).is_some() {
+                continue;
+            }
+            let mut needs = Needs::new();
+            for (span, stretch) in range.past.iter().zip(&past) {
+                if let Some(slot) = stretch.needed_from(from) {
+                    least(&mut needs, &span.journal, slot);
+                }
+            }
+            good.insert(taken.name, needs);
+        }
+        Judged { range, good }
+    }
+
+    fn stretch(&self, span: &Span<J>) -> Stretch<'_> {
+        let there = self.there.get(&span.journal).map_or(&[][..], Vec::as_slice);
+        let end = there.last().copied().unwrap_or_default().next();
+        let to = span.to.unwrap_or_else(|| end.max(span.from));
+        Stretch { epoch: span.epoch, from: span.from, to, there }
+    }
+}
+
+impl<J: Clone + Ord> Judged<'_, J> {
+    /// Whether the snapshot has something of the range; one that cannot be read may have.
+    fn is_held_by(&self, taken: &Taken) -> bool {
+        let Existing { range, came_from, .. } = self.range;
+        let is_of = |held: &RangeId| held == range || came_from.contains(held);
+        taken.places.as_ref().is_none_or(|places| places.keys().any(is_of))
+    }
+
+    fn newer_than(&self, name: u64) -> usize {
+        self.good.range(name + 1..).count()
+    }
+
+    /// What restores from the newest `keep` read. Older ones may still be there for other ranges' sake.
+    fn need(&self, keep: usize, needed: &mut Needs<J>) {
+        if self.good.is_empty() {
+            // Out of the journals alone, or not at all: all of its past stays.
+            self.range.past.iter().for_each(|span| least(needed, &span.journal, span.from));
+        }
+        for (journal, &slot) in self.good.values().rev().take(keep).flatten() {
+            least(needed, journal, slot);
+        }
+    }
+
+    /// The snapshots that the range cannot be restored from, and that are not old enough not to matter.
+    fn unusable(&self, taken: &[Taken], keep: usize) -> Vec<(u64, RangeId)> {
+        let range = self.range.range;
+        let holds = |it: &Taken| it.places.as_ref().is_some_and(|it| it.contains_key(&range));
+        let is_bad = |it: &&Taken| it.is_whole && holds(it) && !self.good.contains_key(&it.name);
+        let bad = taken.iter().filter(is_bad).map(|it| it.name);
+        bad.filter(|&name| self.newer_than(name) < keep).map(|name| (name, range)).collect()
+    }
+}
+
+fn least<J: Clone + Ord>(needs: &mut Needs<J>, journal: &J, slot: Slot) {
+    needs.entry(journal.clone()).and_modify(|first| *first = slot.min(*first)).or_insert(slot);
 }
 
 /// A slot, as its store lists it.
@@ -38,29 +195,6 @@ pub struct Keep {
     pub age_ms: u64,
     /// How many bytes.
     pub bytes: u64,
-}
-
-/// The snapshots that may be deleted: those older than the newest `keep` that can be restored.
-#[must_use]
-pub fn deletable<J>(taken: &[Taken<J>], keep: usize) -> Vec<u64> {
-    let mut good: Vec<u64> =
-        taken.iter().filter(|it| it.needs.is_some()).map(|it| it.name).collect();
-    good.sort_unstable();
-    let Some(oldest_kept) = good.iter().rev().nth(keep.max(1) - 1) else { return Vec::new() };
-    taken.iter().map(|it| it.name).filter(|name| name < oldest_kept).collect()
-}
-
-/// What a restore reads, from whichever of the snapshots that can be restored; `None` where nothing may go:
-/// there is no such snapshot.
-#[must_use]
-pub fn needed<J: Clone + Ord>(kept: &[Taken<J>]) -> Option<Needs<J>> {
-    let needs = kept.iter().filter_map(|it| it.needs.clone());
-    needs.reduce(|mut all, needs| {
-        for (journal, slot) in needs {
-            all.entry(journal).and_modify(|first| *first = slot.min(*first)).or_insert(slot);
-        }
-        all
-    })
 }
 
 /// The slots that may go, oldest first: those that are not needed but for those whose results can still be
@@ -95,153 +229,4 @@ pub fn trimmable<J: Clone + Ord>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOTHING: Keep = Keep { age_ms: 0, bytes: 0 };
-
-    /// A journal's number, and a slot.
-    type At = (u8, Slot);
-
-    fn at(journal: u8, slot: u64) -> At {
-        (journal, Slot(slot))
-    }
-
-    /// What is needed of journals, by their numbers.
-    fn needs(needs: &[(u8, u64)]) -> Needs<u8> {
-        needs.iter().map(|&(journal, slot)| at(journal, slot)).collect()
-    }
-
-    /// Snapshot `name`, from which a restore reads the journals from these slots on.
-    fn taken(name: u64, from: &[(u8, u64)]) -> Taken<u8> {
-        Taken { name, needs: Some(needs(from)) }
-    }
-
-    const fn torn(name: u64) -> Taken<u8> {
-        Taken { name, needs: None }
-    }
-
-    #[track_caller]
-    fn check_deletable(taken: &[Taken<u8>], keep: usize, expected: &[u64]) {
-        assert_eq!(deletable(taken, keep), expected);
-    }
-
-    #[test]
-    fn the_newest_snapshots_that_can_be_restored_are_kept() {
-        let good = |names: &[u64]| -> Vec<Taken<u8>> {
-            names.iter().map(|&name| taken(name, &[(1, 5)])).collect()
-        };
-        check_deletable(&[], 1, &[]);
-        check_deletable(&good(&[1]), 1, &[]);
-        check_deletable(&good(&[1, 2, 3]), 3, &[]);
-        check_deletable(&good(&[1, 2, 3, 4]), 3, &[1]);
-        check_deletable(&good(&[1, 2, 3]), 1, &[1, 2]);
-        check_deletable(&good(&[1, 2, 3]), 0, &[1, 2]);
-    }
-
-    #[test]
-    fn i10_a_snapshot_that_cannot_be_restored_displaces_none() {
-        let good = |name| taken(name, &[(1, 5)]);
-        check_deletable(&[good(1), torn(2), torn(3)], 1, &[]);
-        check_deletable(&[good(1), torn(2), good(3)], 2, &[]);
-        check_deletable(&[torn(1), good(2), torn(3), good(4)], 2, &[1]);
-        check_deletable(&[torn(1), torn(2)], 1, &[]);
-    }
-
-    #[track_caller]
-    fn check_needed(kept: &[Taken<u8>], expected: Option<&[(u8, u64)]>) {
-        assert_eq!(needed(kept), expected.map(needs));
-    }
-
-    #[test]
-    fn i10_the_snapshot_that_stands_furthest_back_bounds_each_journal() {
-        check_needed(&[taken(7, &[(2, 4)])], Some(&[(2, 4)]));
-        check_needed(&[taken(6, &[(2, 3)]), taken(7, &[(2, 4)])], Some(&[(2, 3)]));
-        check_needed(&[taken(7, &[(2, 4)]), taken(8, &[(1, 3)])], Some(&[(1, 3), (2, 4)]));
-        check_needed(
-            &[taken(6, &[(1, 9), (2, 1)]), taken(7, &[(1, 8), (3, 5)])],
-            Some(&[(1, 8), (2, 1), (3, 5)]),
-        );
-        check_needed(&[taken(6, &[(2, 3)]), torn(7)], Some(&[(2, 3)]));
-    }
-
-    #[test]
-    fn i10_without_a_snapshot_that_can_be_restored_nothing_may_go() {
-        check_needed(&[], None);
-        check_needed(&[torn(7)], None);
-    }
-
-    /// Slots of 10 bytes each, created one a second: journal 1 has 1 to 4 (the last its fence), journal 2 has 1 to 5.
-    fn stored() -> Vec<Stored<u8>> {
-        let ats = (1..=4).map(|slot| at(1, slot)).chain((1..=5).map(|slot| at(2, slot)));
-        (0..)
-            .zip(ats)
-            .map(|(second, at)| Stored { at, bytes: 10, created_ms: second * 1_000 })
-            .collect()
-    }
-
-    #[track_caller]
-    fn check(needed: &[(u8, u64)], keep: Keep, expected: &[(u8, u64)]) {
-        let needed = needs(needed);
-        let expected: Vec<At> = expected.iter().map(|&(journal, slot)| at(journal, slot)).collect();
-        let gone = trimmable(&stored(), &needed, keep, 8_000);
-        assert_eq!(gone, expected, "needed {needed:?} with {keep:?}");
-        let mut other_order = stored();
-        other_order.reverse();
-        assert_eq!(trimmable(&other_order, &needed, keep, 8_000), expected);
-    }
-
-    #[test]
-    fn i10_nothing_goes_that_a_restore_reads() {
-        check(&[(1, 1), (2, 1)], NOTHING, &[]);
-        check(&[(1, 2), (2, 1)], NOTHING, &[(1, 1)]);
-        check(&[(1, 4), (2, 1)], NOTHING, &[(1, 1), (1, 2), (1, 3)]);
-        check(&[(2, 3)], NOTHING, &[(1, 1), (1, 2), (1, 3), (2, 1), (2, 2)]);
-        // A range came back from journal 2 to journal 1.
-        check(&[(1, 3)], NOTHING, &[(1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (2, 4)]);
-    }
-
-    #[test]
-    fn i1_the_newest_of_each_journal_stays_for_ever() {
-        check(&[], NOTHING, &[(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3), (2, 4)]);
-    }
-
-    #[test]
-    fn results_can_be_looked_up_for_their_time() {
-        let of_age = |age_ms| Keep { age_ms, bytes: u64::MAX };
-        check(&[], of_age(4_000), &[(1, 1), (1, 2), (1, 3), (2, 1)]);
-        check(&[], of_age(6_001), &[(1, 1), (1, 2)]);
-        check(&[], of_age(9_000), &[]);
-        check(&[(1, 2), (2, 1)], of_age(4_000), &[(1, 1)]);
-    }
-
-    #[test]
-    fn results_can_be_looked_up_as_far_as_their_bytes_are_kept() {
-        let of_size = |bytes| Keep { age_ms: u64::MAX, bytes };
-        check(&[], of_size(90), &[]);
-        check(&[], of_size(89), &[(1, 1)]);
-        check(&[], of_size(60), &[(1, 1), (1, 2), (1, 3)]);
-        check(&[], Keep { age_ms: 2_001, bytes: 60 }, &[(1, 1), (1, 2), (1, 3), (2, 1), (2, 2)]);
-    }
-
-    #[test]
-    fn a_clock_that_was_set_back_leaves_no_hole() {
-        let mut stored = stored();
-        // By the clock slot 2 of journal 1 is the youngest of all.
-        stored[1].created_ms = 100_000;
-        let keep = Keep { age_ms: 4_000, bytes: u64::MAX };
-        let gone = trimmable(&stored, &Needs::new(), keep, 8_000);
-        assert_eq!(gone, [at(1, 1), at(1, 2), at(1, 3), at(2, 1)]);
-    }
-
-    #[test]
-    fn what_goes_at_one_look_goes_at_every_later_one() {
-        let keep = Keep { age_ms: 3_000, bytes: 50 };
-        let mut before = Vec::new();
-        for (now_ms, slot) in (0..20_000).step_by(500).zip(1..) {
-            let gone = trimmable(&stored(), &needs(&[(2, slot)]), keep, now_ms);
-            assert!(before.iter().all(|at| gone.contains(at)), "at {now_ms}");
-            before = gone;
-        }
-    }
-}
+mod tests;

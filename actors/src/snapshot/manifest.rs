@@ -9,6 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::SnapshotError;
+use super::files::FILES;
 use crate::machine::block::Place;
 
 /// The format that this version writes, and the latest that it reads.
@@ -132,6 +133,13 @@ impl Manifest {
     /// Every file of every range.
     pub fn files(&self) -> impl Iterator<Item = &FileEntry> {
         self.ranges.iter().flat_map(|range| &range.files)
+    }
+
+    /// The node that took it, by its files; `None` where these have other names.
+    #[must_use]
+    pub fn node(&self) -> Option<&str> {
+        let object = self.files().next()?.object.strip_prefix(FILES)?.strip_prefix('/')?;
+        object.split_once('/').map(|(node, _)| node)
     }
 
     /// What of the ranges' heads is another in `later`.

@@ -1,19 +1,27 @@
 //! A snapshot is whole or refused, and what is wrong with it is named.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path as Folder;
 
 use object_store::PutPayload;
 use object_store::memory::InMemory;
-use proto::types::{Incarnation, RangeId};
+use proto::types::{Incarnation, NodeId, RangeId};
 use serde_json::json;
 
 use super::*;
+use crate::engine::Life;
 use crate::journal::local::open_objects;
 use crate::store::rocks::{Limits, RocksShared, RocksStore};
 use crate::store::{Change, Store, Table};
 
-const INCARNATION: Incarnation = Incarnation(7);
+fn life(node: &str) -> Life {
+    (Incarnation(7), NodeId::new(node).unwrap())
+}
+
+/// The life that takes the snapshots.
+fn owner() -> Life {
+    life("node-1")
+}
 
 fn entry(range: u16, files: Vec<FileEntry>) -> RangeEntry {
     RangeEntry {
@@ -53,7 +61,7 @@ const THREE: [(&str, &str); 3] = [("000001.sst", "rows"), ("CURRENT", "MANIFEST-
 async fn taken() -> (Arc<dyn ObjectStore>, Snapshots, Manifest) {
     let objects: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let snapshots = Snapshots::new(objects.clone());
-    let files = snapshots.upload(checkpoint(&THREE).path(), INCARNATION).await.unwrap();
+    let files = snapshots.upload(checkpoint(&THREE).path(), &owner()).await.unwrap();
     let manifest = manifest(1, vec![entry(4, files)]);
     snapshots.create(&manifest).await.unwrap();
     (objects, snapshots, manifest)
@@ -70,6 +78,7 @@ async fn what_is_restored_is_what_was_uploaded() {
     let (_, snapshots, made) = taken().await;
     assert_eq!(snapshots.list().await.unwrap(), [1]);
     assert_eq!(snapshots.inspect(1).await.unwrap(), made);
+    assert_eq!(made.node(), Some("node-1"));
     assert_eq!(snapshots.verify(1).await.unwrap(), []);
 
     let dir = tempfile::tempdir().unwrap();
@@ -88,19 +97,19 @@ async fn a_file_is_named_by_incarnation_name_and_hash_and_uploaded_once() {
     let objects: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let snapshots = Snapshots::new(objects.clone());
     let dir = checkpoint(&[("000001.sst", "rows")]);
-    let [file] = &snapshots.upload(dir.path(), INCARNATION).await.unwrap()[..] else { panic!() };
+    let [file] = &snapshots.upload(dir.path(), &owner()).await.unwrap()[..] else { panic!() };
     let hash = "bc51e9e65d79e1c90ba544ab2eae1044ccdf8c1af7a559ba375cba4276f7d99e";
     assert_eq!(file.sha256, hash);
-    assert_eq!(file.object, format!("snapshots/files/7-000001.sst-{hash}"));
+    assert_eq!(file.object, format!("snapshots/files/node-1/7-000001.sst-{hash}"));
 
     let first = objects.head(&Path::from(file.object.as_str())).await.unwrap();
-    snapshots.upload(dir.path(), INCARNATION).await.unwrap();
+    snapshots.upload(dir.path(), &owner()).await.unwrap();
     let second = objects.head(&Path::from(file.object.as_str())).await.unwrap();
     assert_eq!(first.e_tag, second.e_tag);
 
     // The same name with other content, as two stores restored from one snapshot write it.
     std::fs::write(dir.path().join("000001.sst"), "other").unwrap();
-    let [other] = &snapshots.upload(dir.path(), INCARNATION).await.unwrap()[..] else { panic!() };
+    let [other] = &snapshots.upload(dir.path(), &owner()).await.unwrap()[..] else { panic!() };
     assert_ne!(other.object, file.object);
 }
 
@@ -154,7 +163,7 @@ async fn an_object_of_another_length_where_a_file_would_go_is_not_taken_for_it()
     let object = Path::from(made.ranges[0].files[0].object.as_str());
     objects.put(&object, PutPayload::from_static(b"torn")).await.unwrap();
     objects.put(&object, PutPayload::from_static(b"to")).await.unwrap();
-    let uploaded = snapshots.upload(checkpoint(&THREE).path(), INCARNATION).await;
+    let uploaded = snapshots.upload(checkpoint(&THREE).path(), &owner()).await;
     assert!(matches!(uploaded, Err(SnapshotError::Clash { .. })), "{uploaded:?}");
 }
 
@@ -162,7 +171,7 @@ async fn an_object_of_another_length_where_a_file_would_go_is_not_taken_for_it()
 async fn an_interrupted_upload_is_never_listed_and_never_named() {
     let dir = tempfile::tempdir().unwrap();
     let snapshots = Snapshots::new(open_objects(dir.path()).unwrap());
-    let mut files = snapshots.upload(checkpoint(&THREE).path(), INCARNATION).await.unwrap();
+    let mut files = snapshots.upload(checkpoint(&THREE).path(), &owner()).await.unwrap();
     assert_eq!(snapshots.list().await.unwrap(), [0; 0], "files alone are no snapshot");
 
     // A manifest that was torn while it was written.
@@ -255,17 +264,18 @@ async fn a_manifest_cannot_write_outside_of_the_folder() {
 #[tokio::test]
 async fn a_sweep_takes_what_is_old_and_unnamed_and_nothing_else() {
     const LATER: u64 = u64::MAX;
+    let own = BTreeSet::from([owner()]);
     let (_, snapshots, first) = taken().await;
     let changed = checkpoint(&[THREE[0], ("CURRENT", "MANIFEST-9")]);
-    let files = snapshots.upload(changed.path(), INCARNATION).await.unwrap();
+    let files = snapshots.upload(changed.path(), &owner()).await.unwrap();
     let second = manifest(2, vec![entry(4, files)]);
-    assert_eq!(snapshots.sweep(0).await.unwrap(), Vec::<String>::new(), "young files stay");
+    assert_eq!(snapshots.sweep(&own, 0).await.unwrap(), Vec::<String>::new(), "young files stay");
     snapshots.create(&second).await.unwrap();
-    assert_eq!(snapshots.sweep(LATER).await.unwrap(), Vec::<String>::new(), "all are named");
+    assert_eq!(snapshots.sweep(&own, LATER).await.unwrap(), Vec::<String>::new(), "all are named");
 
     snapshots.delete(1).await.unwrap();
     assert_eq!(snapshots.list().await.unwrap(), [2]);
-    let swept = snapshots.sweep(LATER).await.unwrap();
+    let swept = snapshots.sweep(&own, LATER).await.unwrap();
     let of_first_only = |file: &&FileEntry| file.name != "000001.sst";
     let expected: Vec<_> = first.files().filter(of_first_only).map(|f| f.object.clone()).collect();
     assert_eq!(swept, expected);
@@ -273,13 +283,44 @@ async fn a_sweep_takes_what_is_old_and_unnamed_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn i10_what_another_life_is_about_to_name_is_not_swept() {
+    let (_, snapshots, _) = taken().await;
+    // The same content under the same name, as nodes have it that were restored from one snapshot.
+    let mut own = BTreeSet::new();
+    for other in [(Incarnation(71), owner().1), life("node-12")] {
+        snapshots.upload(checkpoint(&THREE).path(), &other).await.unwrap();
+        own.insert(other);
+    }
+    let none = Vec::<String>::new();
+    assert_eq!(snapshots.sweep(&[owner()].into(), u64::MAX).await.unwrap(), none);
+    assert_eq!(snapshots.sweep(&own, u64::MAX).await.unwrap().len(), 6);
+}
+
+#[tokio::test]
+async fn snapshots_that_nodes_take_at_once_each_have_a_name_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let snapshots = Snapshots::new(open_objects(dir.path()).unwrap());
+    let take = async |node: u16| {
+        let files = snapshots.upload(checkpoint(&THREE).path(), &life("node-1")).await.unwrap();
+        let mut manifest = manifest(0, vec![entry(node, files)]);
+        let name = snapshots.create_next(&mut manifest).await.unwrap();
+        assert_eq!(snapshots.inspect(name).await.unwrap(), manifest);
+        name
+    };
+    let mut names: Vec<u64> = futures::future::join_all((0..8).map(take)).await;
+    names.sort_unstable();
+    assert_eq!(names, (1..=8).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn nothing_is_swept_while_a_manifest_cannot_be_read() {
     let (objects, snapshots, _) = taken().await;
-    snapshots.upload(checkpoint(&[("unnamed", "x")]).path(), INCARNATION).await.unwrap();
+    snapshots.upload(checkpoint(&[("unnamed", "x")]).path(), &owner()).await.unwrap();
     objects.put(&manifest_object(1), PutPayload::from_static(b"{")).await.unwrap();
-    let swept = snapshots.sweep(u64::MAX).await;
+    let swept = snapshots.sweep(&[owner()].into(), u64::MAX).await;
     assert!(matches!(swept, Err(SnapshotError::Corrupted { .. })));
-    let files = objects.list_with_delimiter(Some(&Path::from("snapshots/files"))).await.unwrap();
+    let files =
+        objects.list_with_delimiter(Some(&Path::from("snapshots/files/node-1"))).await.unwrap();
     assert_eq!(files.objects.len(), 4);
 }
 
@@ -323,7 +364,7 @@ async fn a_store_comes_back_from_its_checkpoint_with_its_rows() {
         store.apply(&[row, Change::Put(Table::Head, vec![], vec![commit])]).unwrap();
         let copy = dir.path().join(format!("checkpoints/{commit}"));
         store.checkpoint(&copy).unwrap();
-        let files = snapshots.upload(&copy, INCARNATION).await.unwrap();
+        let files = snapshots.upload(&copy, &owner()).await.unwrap();
         snapshots.create(&manifest(commit.into(), vec![entry(4, files.clone())])).await.unwrap();
         entries.push(files);
     }

@@ -6,7 +6,6 @@ use std::path::{Path as Folder, PathBuf};
 use bytes::{Bytes, BytesMut};
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore as _, ObjectStoreExt as _, PutMode};
-use proto::types::Incarnation;
 use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
@@ -15,6 +14,7 @@ use super::files::{FILES, on};
 use super::known::{Mark, Seen};
 use super::manifest::hex;
 use super::{FileEntry, SnapshotError, Snapshots, failed};
+use crate::engine::Life;
 
 /// A file goes up in parts of this size, one at a time; a smaller one at once. No store takes parts below 5 MiB.
 pub(super) const PART: usize = 8 << 20;
@@ -22,7 +22,8 @@ pub(super) const PART: usize = 8 << 20;
 impl Snapshots {
     /// Uploads every file of a checkpoint's folder, but for those that are there already; one part of one file
     /// is in memory at a time, and a file that an earlier call has met in the same folder is not read again.
-    /// What is uploaded is not yet part of any snapshot.
+    /// What is uploaded is not yet part of any snapshot. Each life has objects of its own, so that none deletes what
+    /// another is about to name.
     ///
     /// # Errors
     ///
@@ -30,7 +31,7 @@ impl Snapshots {
     pub async fn upload(
         &self,
         checkpoint: &Folder,
-        incarnation: Incarnation,
+        life: &Life,
     ) -> Result<Vec<FileEntry>, SnapshotError> {
         let mut files = Vec::new();
         let mut seen = Seen::default();
@@ -39,7 +40,7 @@ impl Snapshots {
             let known = mark.as_ref().and_then(|mark| self.known.get(checkpoint, mark));
             let file = match known {
                 Some(file) if self.length_fault(&file).await?.is_none() => file,
-                Some(_) | None => self.upload_file(&path, incarnation).await?,
+                Some(_) | None => self.upload_file(&path, life).await?,
             };
             seen.extend(mark.map(|mark| (mark, file.clone())));
             files.push(file);
@@ -48,17 +49,13 @@ impl Snapshots {
         Ok(files)
     }
 
-    async fn upload_file(
-        &self,
-        path: &Folder,
-        incarnation: Incarnation,
-    ) -> Result<FileEntry, SnapshotError> {
+    async fn upload_file(&self, path: &Folder, life: &Life) -> Result<FileEntry, SnapshotError> {
         let to_hash = path.to_owned();
         let hashed = tokio::task::spawn_blocking(move || hash(&to_hash)).await;
         let hashed = hashed.map_err(std::io::Error::other).flatten();
         let (bytes, sha256) = hashed.map_err(on("hash file", path))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let object = format!("{FILES}/{}-{name}-{sha256}", incarnation.0);
+        let object = format!("{FILES}/{}/{}-{name}-{sha256}", life.1, life.0.0);
         let file = FileEntry { name, object, bytes, sha256 };
         let object = Path::from(file.object.as_str());
         if self.size(&object).await?.is_none() {

@@ -97,7 +97,7 @@ rules! {
     SinkFencesIdleOwners,
     /// I7: who reads a sink without transactions drops what it has had, by the stamps. `sink.rs`, `Stamp`.
     ReaderDropsRepeats,
-    /// I10: a slot stays that the newest snapshot does not make superfluous. `machine/trim.rs`, `needed`.
+    /// I10: a slot stays that the newest snapshot does not make superfluous. `machine/trim.rs`, `decide`.
     TrimBehindSnapshot,
     /// I10: a slot stays with rows that the sink may lack. `machine/outbox.rs`; `Place::needed_from`.
     TrimBehindOutbox,
@@ -106,7 +106,7 @@ rules! {
     /// I10: who tidies up looks first whether it still lives. `node/src/assembly/upkeep.rs`, `tidy`.
     TidyLooksFirst,
     /// I10: a journal is trimmed by what every range needs of it, also one that has gone to another owner.
-    /// `engine/tidy.rs` asks only for the node's own ranges: enough while one node owns them all.
+    /// `machine/trim.rs`, `Facts`; `node/src/assembly/upkeep/look.rs`.
     TrimByAllNeeds,
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use actors::engine::{Holding, Life, Past, Stores};
+use actors::engine::{Holding, Life, Past, Stores, View};
 use actors::journal::Objects;
 use actors::journal::log::{ObjectLog, ObjectLogs};
 use actors::lock::DirLock;
@@ -14,11 +14,11 @@ use anyhow::Context as _;
 use coordinator::control_log::{ControlError, ControlLog};
 use coordinator::coordinator::{Coordinator, Joining, Journals, Membership};
 use coordinator::machine::member::Member;
-use coordinator::machine::table::Standing;
 use proto::log::Log;
 use proto::types::{Incarnation, NodeId, RangeId};
 use tracing::warn;
 
+use super::upkeep::look;
 use crate::config::Config;
 
 /// What a node finds on disk, opened, and its place in the cluster.
@@ -40,11 +40,11 @@ pub(super) struct ClusterView {
 }
 
 impl ClusterView {
-    /// Whether this life of the node may still write, by a fresh look at the control log.
-    pub(super) async fn is_alive(&self) -> Result<bool, ControlError> {
+    /// What there is to tidy up, by a fresh look at the control log; `None` where this life of the node is over.
+    pub(super) async fn look(&self) -> Result<Option<View>, ControlError> {
         let mut control = self.control.lock().await;
         control.catch_up().await?;
-        Ok(control.table().standing(&self.member).is_some_and(Standing::is_alive))
+        Ok(look::view(control.table(), &self.member))
     }
 
     /// The journal of one life of a node.

@@ -120,6 +120,7 @@ fn of_restore(error: &RestoreError) -> Option<Problem> {
         }
         // The source has a word of its own to say.
         RestoreError::Source(_) | RestoreError::Snapshot(_) => None,
+        RestoreError::Trimmed { .. } => None,
         RestoreError::Log(_) | RestoreError::Store(_) | RestoreError::Load(_) => None,
     }
 }

@@ -1,15 +1,16 @@
 //! What a node does as time passes: it takes snapshots, and lets go what they make superfluous.
 
+pub(super) mod look;
 mod phases;
 mod take;
 
 use std::sync::Arc;
 
-use actors::engine::{Engine, Tidied, Tidying};
+use actors::engine::{Engine, Tidied, Tidying, View};
 use actors::histogram::Distribution;
 use actors::machine::trim::Keep;
 use actors::snapshot::Snapshots;
-use anyhow::ensure;
+use futures::FutureExt as _;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -86,8 +87,11 @@ impl Upkeep {
             loop {
                 tokio::time::sleep(self.config.snapshots.every).await;
                 let commits = self.engine.shown().commits;
-                // Nothing new, nothing to keep; and who was idle for a night has not lost its snapshots.
-                if commits != committed && self.round().await {
+                // Nothing new, nothing to keep; and who was idle for a night has not lost its snapshots. What a node
+                // without ranges has is let go as others take snapshots.
+                if self.engine.ranges().is_empty() {
+                    self.let_go().await;
+                } else if commits != committed && self.round().await {
                     committed = commits;
                 }
             }
@@ -114,6 +118,11 @@ impl Upkeep {
             }
         };
         // Also where none was taken: a disk that is full needs it most.
+        self.let_go().await;
+        is_taken
+    }
+
+    async fn let_go(&self) {
         match self.tidy().await {
             Ok(Tidied { snapshots, slots, files }) => {
                 self.shown.lock().trimmed_slots += slots as u64;
@@ -127,21 +136,23 @@ impl Upkeep {
                 shown.trouble.get_or_insert(format!("what no snapshot needs stays: {error}"));
             }
         }
-        is_taken
+    }
+
+    /// What is deleted after it rests on snapshots that are there now. Whoever takes over later finds them.
+    async fn look(&self) -> Result<View, Box<dyn std::error::Error + Send + Sync>> {
+        let view = self.cluster.look().await?;
+        view.ok_or_else(|| "another process has taken over".into())
     }
 
     async fn tidy(&self) -> anyhow::Result<Tidied> {
         let _turn = self.turn.lock().await;
-        // What is deleted afterwards rests on snapshots that are there now. Whoever takes over later finds them.
-        ensure!(self.cluster.is_alive().await?, "another process has taken over");
         let keep = self.config.join.keep_results;
         let age_ms = u64::try_from(keep.age.as_millis()).unwrap_or(u64::MAX);
         let tidying = Tidying {
             snapshots: &self.snapshots,
             keep: usize::from(self.config.snapshots.keep),
             keep_results: Keep { age_ms, bytes: keep.size },
-            life: self.engine.life(),
-            holdings: &self.engine.holdings(),
+            look: &|| self.look().boxed(),
             journal: &|life| self.cluster.journal(life),
         };
         Ok(tidying.tidy(actors::clock::wall()()).await?)

@@ -2,6 +2,7 @@
 
 pub(super) mod restore;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -86,12 +87,26 @@ async fn list(
         Format::Table if page.snapshots.is_empty() => {
             io.remark("There is no snapshot yet. Take one: throughline snapshot create")?;
         }
-        Format::Table => table(io, &COLUMNS, page.snapshots.iter().map(row).collect())?,
+        Format::Table => rows(&page.snapshots, io)?,
     }
     if !page.next_page_token.is_empty() {
         io.remark("These are the newest 1,000; there are older ones.")?;
     }
     Ok(Exit::Done)
+}
+
+/// Where several nodes take snapshots, each is of the ranges that its node owned then.
+fn rows(snapshots: &[v1::Snapshot], io: &mut Io) -> Result<(), Failure> {
+    let mut rows: Vec<_> = snapshots.iter().map(row).collect();
+    let mut columns = COLUMNS.to_vec();
+    let nodes: BTreeSet<&str> = snapshots.iter().map(|it| it.node.as_str()).collect();
+    if nodes.iter().filter(|node| !node.is_empty()).count() > 1 {
+        columns.insert(1, Column::Left("NODE"));
+        for (row, snapshot) in rows.iter_mut().zip(snapshots) {
+            row.insert(1, snapshot.node.clone());
+        }
+    }
+    table(io, &columns, rows)
 }
 
 async fn create(

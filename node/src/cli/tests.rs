@@ -379,7 +379,9 @@ async fn figures_without_all_ranges_are_marked() {
 async fn snapshots_are_listed_taken_and_checked() {
     let ended = asked(Fake::default(), "snapshot list").await;
     assert_eq!(ended.out.lines().count(), 4);
-    contains(&ended.out, &["3.0 MiB", "0.3 s"]);
+    contains(&ended.out, &["3.0 MiB", "0.3 s", "NODE", "node-1", "node-2"]);
+    let ended = asked(Fake::default(), "snapshot create --request-id now").await;
+    assert!(!ended.out.contains("NODE"), "of one node there is nothing to tell apart");
     let ended = asked(Fake::default(), "snapshot create --request-id now -o json").await;
     let snapshot: Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!(snapshot["name"], "snapshots/of-now");

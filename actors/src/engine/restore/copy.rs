@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use proto::types::Slot;
 
-use super::origin::{self, Opened, stands, stretches};
+use super::listing::{self, stretches};
+use super::origin::{Opened, stands};
 use super::{Ready, RestoreError, load, replay, sealed, take_in};
 use crate::engine::{Holding, Past, Setup};
 use crate::source::Source;
@@ -31,7 +32,7 @@ pub(in crate::engine) async fn take_up(
     let range = holding.id;
     let nowhere = |refused| RestoreError::Nowhere { range, refused };
     let holdings = std::slice::from_ref(holding);
-    let listed = origin::list(holdings).await?;
+    let listed = listing::list(holdings).await?;
     // I4: what was copied must be of this past. A copy of nothing has nothing that could be of another.
     if copy.read.is_some() {
         stands(copy.standing.place(), holding, &stretches(holding, &listed)).map_err(nowhere)?;

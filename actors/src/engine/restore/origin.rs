@@ -1,19 +1,19 @@
 //! Where a range's state comes from: its local store; else the newest snapshot that can be used; else the
 //! journals from their beginning. In doubt from nowhere: a state with a gap is never served (I10).
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
-use proto::types::{RangeId, Slot};
+use proto::types::RangeId;
 use tracing::{info, warn};
 
-use super::super::{Holding, Life, Past, Setup, Stores};
+use super::super::{Holding, Past, Setup, Stores};
 use super::RestoreError;
+use super::listing::{Listed, Manifests, judged, manifests, reaching};
 use crate::machine::block::Place;
 use crate::machine::reach::{At, Stretch, first_missing, is_in};
 use crate::machine::restore::Standing;
-use crate::snapshot::{Manifest, SnapshotError, Snapshots};
+use crate::snapshot::{Manifest, Snapshots};
 use crate::store::{Store, StoreError};
 
 /// What a range's state was restored from, before the journals' tail.
@@ -58,39 +58,14 @@ impl Opened {
     }
 }
 
-/// Which slots each journal has, ascending.
-pub(in crate::engine) type Listed = BTreeMap<Life, Vec<Slot>>;
-
 /// All that ranges can be restored from.
 pub(super) struct Shelf<'a> {
     stores: &'a dyn Stores,
     snapshots: &'a Snapshots,
     slots: &'a Listed,
-    /// The snapshots, newest first.
-    manifests: Vec<(u64, Result<Manifest, String>)>,
+    manifests: Manifests,
     /// What was tried before and turned out not to be what a range writes.
     doubted: &'a BTreeSet<(RangeId, Origin)>,
-}
-
-/// What the journals of all `holdings` have.
-pub(super) async fn list(holdings: &[Holding]) -> Result<Listed, RestoreError> {
-    let mut slots = Listed::new();
-    for past in holdings.iter().flat_map(|holding| &holding.past) {
-        if let Entry::Vacant(vacant) = slots.entry(past.life.clone()) {
-            vacant.insert(past.journal.slots().await?);
-        }
-    }
-    Ok(slots)
-}
-
-pub(in crate::engine) fn stretches<'a>(holding: &Holding, slots: &'a Listed) -> Vec<Stretch<'a>> {
-    let stretch = |past: &Past| Stretch {
-        epoch: past.epoch,
-        from: past.from,
-        to: past.to,
-        there: slots.get(&past.life).map_or(&[], Vec::as_slice),
-    };
-    holding.past.iter().map(stretch).collect()
 }
 
 impl<'a> Shelf<'a> {
@@ -99,10 +74,7 @@ impl<'a> Shelf<'a> {
         slots: &'a Listed,
         doubted: &'a BTreeSet<(RangeId, Origin)>,
     ) -> Result<Self, RestoreError> {
-        let mut manifests = Vec::new();
-        for name in setup.snapshots.list().await?.into_iter().rev() {
-            manifests.push((name, judged(setup.snapshots.inspect(name).await)?));
-        }
+        let manifests = manifests(&setup.snapshots).await?;
         let (stores, snapshots) = (&*setup.stores, &setup.snapshots);
         Ok(Self { stores, snapshots, slots, manifests, doubted })
     }
@@ -113,13 +85,16 @@ impl<'a> Shelf<'a> {
     ///
     /// [`RestoreError::Nowhere`] where there is none.
     pub(super) async fn open(&self, holding: &Holding) -> Result<Opened, RestoreError> {
-        let past = stretches(holding, self.slots);
+        let past = reaching(holding, self.slots, &self.manifests);
         let mut refused = Vec::new();
         match self.local(holding, &past)? {
             Ok(opened) => return Ok(opened),
             Err(why) => refused.push(why),
         }
-        for (name, manifest) in &self.manifests {
+        // Those of the nodes that did not own it then say nothing of it.
+        let holds = |it: &Manifest| it.range(holding.id.0).is_some();
+        let held = |(_, it): &&(u64, Result<Manifest, String>)| it.as_ref().map_or(true, holds);
+        for (name, manifest) in self.manifests.iter().filter(held) {
             match self.snapshot(holding, &past, (*name, manifest)).await? {
                 Ok(opened) => {
                     let why = refused.join("; ");
@@ -240,7 +215,7 @@ fn told((epoch, slot): At, holding: &Holding) -> String {
 }
 
 /// Where a restore out of the snapshot would put the range, if that can be exact; if not, why not.
-pub(in crate::engine) fn usable(
+pub(super) fn usable(
     manifest: &Manifest,
     holding: &Holding,
     past: &[Stretch<'_>],
@@ -280,26 +255,5 @@ pub(super) fn adopt(
         Ok(_) => Ok(Err("its files stand elsewhere in the journals than it says".to_owned())),
         Err(error @ StoreError::Corrupted { .. }) => Ok(Err(error.to_string())),
         Err(error @ (StoreError::Full { .. } | StoreError::Failed { .. })) => Err(error.into()),
-    }
-}
-
-/// What is wrong with a snapshot speaks against that snapshot; a disk or a store that fails, against none.
-pub(in crate::engine) fn judged<T>(
-    answer: Result<T, SnapshotError>,
-) -> Result<Result<T, String>, SnapshotError> {
-    match answer {
-        Ok(it) => Ok(Ok(it)),
-        Err(error @ (SnapshotError::Files { .. } | SnapshotError::Store { .. })) => Err(error),
-        Err(
-            error @ (SnapshotError::Unknown { .. }
-            | SnapshotError::Taken { .. }
-            | SnapshotError::Newest { .. }
-            | SnapshotError::NoRange { .. }
-            | SnapshotError::Newer { .. }
-            | SnapshotError::Corrupted { .. }
-            | SnapshotError::Damaged { .. }
-            | SnapshotError::Incomplete { .. }
-            | SnapshotError::Clash { .. }),
-        ) => Ok(Err(error.to_string())),
     }
 }

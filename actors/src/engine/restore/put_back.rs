@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::super::{Holding, Stores};
 use super::RestoreError;
-use super::origin::{Listed, adopt, fetch, judged, list, stretches, usable};
+use super::listing::{Listed, list, manifests, reaching, stretches};
+use super::origin::{adopt, fetch, usable};
 use crate::machine::block::Place;
 use crate::snapshot::{Manifest, Snapshots};
 
@@ -48,14 +49,13 @@ pub async fn put_back(
 ) -> Result<PutBack, RestoreError> {
     let slots = list(holdings).await?;
     let mut refused = Vec::new();
-    let mut names = snapshots.list().await?;
-    names.retain(|name| wanted.name.is_none_or(|it| it == *name));
-    for name in names.into_iter().rev() {
-        let manifest = judged(snapshots.inspect(name).await)?;
-        let places = manifest.and_then(|manifest| {
+    let manifests = manifests(snapshots).await?;
+    let is_wanted = |name: u64| wanted.name.is_none_or(|it| it == name);
+    for (name, manifest) in manifests.iter().filter(|(name, _)| is_wanted(*name)) {
+        let places = manifest.as_ref().map_err(Clone::clone).and_then(|manifest| {
             let place = |holding: &Holding| {
-                let past = stretches(holding, &slots);
-                let place = usable(&manifest, holding, &past);
+                let past = reaching(holding, &slots, &manifests);
+                let place = usable(manifest, holding, &past);
                 place.map_err(|why| format!("range {}: {why}", holding.id))
             };
             let places: Result<Vec<Place>, String> = holdings.iter().map(place).collect();
@@ -63,7 +63,7 @@ pub async fn put_back(
         });
         let put = match places {
             Ok((places, manifest)) => {
-                let put = fetch_all(snapshots, stores, holdings, name).await?;
+                let put = fetch_all(snapshots, stores, holdings, *name).await?;
                 put.map(|()| (places, manifest))
             }
             Err(why) => Err(why),
@@ -81,7 +81,7 @@ pub async fn put_back(
             adopt_all(stores, holdings, &places)?;
         }
         let tail_slots = tail(&places, holdings, &slots);
-        return Ok(told(&manifest, holdings.len(), tail_slots, refused));
+        return Ok(told(manifest, holdings.len(), tail_slots, refused));
     }
     discard_all(snapshots, stores, holdings).await?;
     Err(RestoreError::NoSnapshot(refused.join("; ")))

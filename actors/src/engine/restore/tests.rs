@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use super::put_back::{Wanted, put_back};
 use super::*;
-use crate::engine::{Past, Stores, Tidied, Tidying};
+use crate::engine::{Past, Stores, Tidied, Tidying, View};
 use crate::journal::log::{ObjectLog, ObjectLogs};
 use crate::journal::object::{Packed, seal};
 use crate::machine::block::{Block, Cleared, Figures, Head};
@@ -26,10 +26,10 @@ use crate::machine::partial::layout::Layout;
 use crate::machine::range::Settings;
 use crate::machine::restore::Standing;
 use crate::machine::transaction::Rules;
-use crate::machine::trim::Keep;
+use crate::machine::trim::{Existing, Keep, Span};
 use crate::sink::{Outlet, Stamp};
 use crate::snapshot::{FORMAT, Manifest, RangeEntry, Snapshots};
-use crate::source::{Partition, Source, Waker};
+use crate::source::{Partition, Source, SourceError, Waker};
 use crate::store::Table;
 use crate::store::memory::MemoryStore;
 
@@ -181,7 +181,7 @@ impl World {
         let folder = self.stores.dir.path().join("checkpoint");
         let store = self.stores.open(RANGE).unwrap();
         store.checkpoint(&folder).unwrap();
-        let files = self.snapshots().upload(&folder, self.life.0).await.unwrap();
+        let files = self.snapshots().upload(&folder, &self.life).await.unwrap();
         std::fs::remove_dir_all(folder).unwrap();
         let (place, head) = Standing::head(&*store).unwrap().unwrap();
         let journal = "for people only".to_owned();
@@ -212,13 +212,33 @@ impl World {
         Holding { id: RANGE, keys, epoch, past: self.past.clone() }
     }
 
+    /// What the control log says: the range is this life's, which tidies up for all.
+    fn view(&self) -> View {
+        let ended = |past: &Past| Span {
+            journal: past.life.clone(),
+            epoch: past.epoch,
+            from: past.from,
+            to: Some(past.to),
+        };
+        let mut past: Vec<_> = self.past.iter().map(ended).collect();
+        let (journal, epoch, from) = (self.life.clone(), self.epoch, self.from.next());
+        past.push(Span { journal, epoch, from, to: None });
+        let lives = past.iter().map(|span| span.journal.clone()).collect();
+        let (range, keys, came_from) = (RANGE, KeyRange::FULL, BTreeSet::new());
+        View { ranges: vec![Existing { range, keys, came_from, past }], lives }
+    }
+
     async fn tidy(&self, keep: usize) -> Tidied {
+        self.tidy_as(keep, &|| self.view()).await
+    }
+
+    /// Tidies up by what looks at the control log show.
+    async fn tidy_as(&self, keep: usize, look: &(dyn Fn() -> View + Sync)) -> Tidied {
         let tidying = Tidying {
             snapshots: &self.snapshots(),
             keep,
             keep_results: KEEP,
-            life: self.life.clone(),
-            holdings: &[self.holding()],
+            look: &|| Box::pin(async { Ok(look()) }),
             journal: &|life| self.journal(life),
         };
         tidying.tidy(1 << 60).await.unwrap()

@@ -306,7 +306,9 @@ impl Ownership {
         {
             return None;
         }
-        let (kept, gone) = if process.stage == Stage::Serving {
+        let (kept, gone) = if self.has(Rule::TrimByAllNeeds) && self.has(Rule::TidyLooksFirst) {
+            self.shelf(state).tidied(&self.seen(state), life)
+        } else if process.stage == Stage::Serving {
             self.shelf(state).tidied(&self.past(state, life), life)
         } else if self.has(Rule::TrimByAllNeeds) || process.stage == Stage::Without {
             return None;
@@ -321,7 +323,18 @@ impl Ownership {
         (!is_same).then_some(())
     }
 
-    /// What an owner takes for the range's past, its own journal's tail included: `Tidying::with_this_life`.
+    /// The range's past and its owner's tail, as the control log has them, whoever looks: `look.rs`, `existing`.
+    fn seen(&self, state: &State) -> Vec<Span> {
+        let table = &state.table;
+        let mut past = table.lineage.clone();
+        past.extend(table.owner.map(|life| {
+            let to = state.journals[usize::from(life)].highest() + 1;
+            Span { life, epoch: table.epoch, from: table.since(life), to }
+        }));
+        past
+    }
+
+    /// What an owner alone would take for the range's past.
     fn past(&self, state: &State, life: Life) -> Vec<Span> {
         let epoch = state.processes[usize::from(life)].epoch;
         let spans = state.table.lineage.iter().filter(|span| span.epoch < epoch);

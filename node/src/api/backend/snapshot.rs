@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub new_bytes: u64,
     /// How many ranges it holds.
     pub ranges: u32,
+    /// The node that took it, and owned these; `None` where that is not known.
+    pub node: Option<String>,
     /// How it stands.
     pub state: SnapshotState,
     /// Whether a check of it has passed.

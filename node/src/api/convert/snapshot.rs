@@ -23,6 +23,7 @@ pub(in crate::api) fn snapshot(snapshot: &Snapshot) -> v1::Snapshot {
         verified: snapshot.verified,
         took: snapshot.took_ms.map(duration_ms),
         ranges: small(snapshot.ranges),
+        node: snapshot.node.clone().unwrap_or_default(),
     }
 }
 

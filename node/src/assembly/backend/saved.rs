@@ -47,6 +47,7 @@ fn unreadable(name: u64) -> Snapshot {
         bytes: 0,
         new_bytes: 0,
         ranges: 0,
+        node: None,
         state: SnapshotState::Failed,
         verified: false,
     }
@@ -64,6 +65,7 @@ pub(in crate::assembly) fn shown(
         bytes: manifest.files().map(|file| file.bytes).sum(),
         new_bytes,
         ranges: u32::try_from(manifest.ranges.len()).unwrap_or(u32::MAX),
+        node: manifest.node().map(str::to_owned),
         state: SnapshotState::Done,
         verified: false,
     }

@@ -30,10 +30,12 @@ pub(super) async fn snapshot(
 ) -> Result<Taken, Problem> {
     let clock = actors::clock::wall();
     let began_ms = clock();
-    let names = snapshots.list().await.map_err(|error| saved::failed(&error))?;
-    let last = names.last().copied().unwrap_or(0);
     let (mut ranges, mut held_ms) = (Vec::new(), 0);
-    for target in engine.ranges() {
+    let targets = engine.ranges();
+    if targets.is_empty() {
+        return Err(nothing());
+    }
+    for target in targets {
         let to = config.storage.dir.join("checkpoint").join(target.range.to_string());
         // What an interrupted attempt has left.
         drop(tokio::fs::remove_dir_all(&to).await);
@@ -44,23 +46,23 @@ pub(super) async fn snapshot(
         };
         let checkpoint = phases.measure(Phase::Checkpoint, checkpoint).await?;
         held_ms = held_ms.max(clock().saturating_sub(asked_ms));
-        let upload = snapshots.upload(&to, engine.incarnation());
+        let upload = snapshots.upload(&to, &engine.life());
         let files = phases.measure(Phase::Upload, upload).await;
         let files = files.map_err(|error| saved::failed(&error))?;
         drop(tokio::fs::remove_dir_all(&to).await);
         ranges.push(RangeEntry { files, ..entry(engine, &checkpoint) });
     }
-    let manifest = Manifest {
+    let mut manifest = Manifest {
         format: FORMAT,
         min_reader: FORMAT,
-        name: last + 1,
+        name: 0,
         cluster: config.names.cluster.clone(),
         created_ms: began_ms,
         ranges,
     };
-    let new_bytes = new_bytes(snapshots, last, &manifest).await;
-    let created = phases.measure(Phase::Manifest, snapshots.create(&manifest)).await;
+    let created = phases.measure(Phase::Manifest, snapshots.create_next(&mut manifest)).await;
     created.map_err(|error| saved::failed(&error))?;
+    let new_bytes = new_bytes(snapshots, &manifest).await;
     let took_ms = clock().saturating_sub(began_ms);
     Ok(Taken { snapshot: saved::shown(&manifest, Some(took_ms), new_bytes), held_ms })
 }
@@ -72,12 +74,27 @@ fn early(range: RangeId) -> Problem {
         .remedy("wait until the node has read something, then: throughline snapshot create")
 }
 
-/// Bytes of the files that the snapshot before does not name.
-async fn new_bytes(snapshots: &Snapshots, before: u64, manifest: &Manifest) -> u64 {
-    let before = snapshots.inspect(before).await.ok();
-    let known: BTreeSet<&str> =
-        before.iter().flat_map(Manifest::files).map(|it| it.object.as_str()).collect();
-    let new = manifest.files().filter(|file| !known.contains(file.object.as_str()));
+fn nothing() -> Problem {
+    Problem::new(
+        Code::CatchingUp,
+        "there is nothing to take a snapshot of",
+        "this node owns no range",
+    )
+    .remedy("ask a node that owns ranges: throughline range list")
+}
+
+/// Bytes of the files that the node's snapshot before does not name.
+async fn new_bytes(snapshots: &Snapshots, manifest: &Manifest) -> u64 {
+    let mut known = BTreeSet::new();
+    for name in snapshots.list().await.unwrap_or_default().into_iter().rev() {
+        let before = snapshots.inspect(name).await.ok();
+        let is_before = |it: &Manifest| it.name < manifest.name && it.node() == manifest.node();
+        if let Some(before) = before.filter(is_before) {
+            known.extend(before.files().map(|it| it.object.clone()));
+            break;
+        }
+    }
+    let new = manifest.files().filter(|file| !known.contains(&file.object));
     new.map(|file| file.bytes).sum()
 }
 

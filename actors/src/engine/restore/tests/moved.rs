@@ -1,5 +1,7 @@
 //! A range whose past lies in the journals of several nodes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 
 /// node-1 with commits 1 to 3, node-2 with 4 to 6 and snapshot 1 at 5, then node-1 again, in the same life,
@@ -69,4 +71,91 @@ async fn i4_a_state_beyond_the_place_where_the_range_was_given_up_is_of_another_
     world.commit(1, 1).await;
     (world.life, world.epoch, world.live, world.commit) = (next, epoch, live, 3);
     world.check(Origin::Journal, 2, &before).await;
+}
+
+#[tokio::test]
+async fn i10_who_gave_a_range_up_lets_nothing_go_that_its_next_owner_needs() {
+    let mut world = World::new();
+    world.commit(2, 2).await;
+    world.snapshot(1).await;
+    world.commit(4, 5).await;
+    let before = world.rows();
+    world.moves_to(life("node-2", 1));
+    // Of node-1, which owns nothing any more: behind the snapshot are slots 3 to 6.
+    assert_eq!(world.tidy(1).await.slots, 1);
+    assert_eq!(world.slots(1).await, [2, 3, 4, 5, 6], "row 2 was not known to be delivered");
+    world.lose_state();
+    world.check(Origin::Snapshot(1), 6, &before).await;
+}
+
+#[tokio::test]
+async fn i10_what_an_owner_let_go_before_it_got_the_range_is_not_missed() {
+    let mut world = World::new();
+    world.life = life("node-2", 1);
+    for _ in 0..4 {
+        world.others_commit().await;
+    }
+    for slot in 1..=2 {
+        world.journal(&world.life).trim(Slot(slot)).await.unwrap();
+    }
+    world.life = life("node-1", 1);
+    world.commit(3, 1).await;
+    world.snapshot(1).await;
+    world.moves_to(life("node-2", 1));
+    // The control log does not know at which slot of node-2 it came.
+    world.from = Slot(0);
+    world.commit(2, 3).await;
+    world.tidy(1).await;
+    let before = world.rows();
+    let owned = world.from;
+    world.next_life().await;
+    world.lose_state();
+    world.check(Origin::Snapshot(1), 4, &before).await;
+
+    // With a snapshot of node-2 what is not there may have gone behind that one.
+    world.past.pop();
+    (world.life, world.from, world.epoch) = (life("node-2", 1), owned, Epoch::new(2));
+    world.snapshot(2).await;
+    world.next_life().await;
+    world.lose_state();
+    world.check(Origin::Snapshot(2), 4, &before).await;
+    world.lose_state();
+    world.damage(2).await;
+    let refused = world.restore().await.unwrap_err().to_string();
+    assert!(refused.contains("snapshot 1: it needs slot s1 of journal node-2/1"), "{refused}");
+}
+
+#[tokio::test]
+async fn i10_a_range_that_came_before_its_owners_journal_was_listed_is_not_overlooked() {
+    let mut world = World::new();
+    world.commit(2, 1).await;
+    world.snapshot(1).await;
+    let mut earlier = world.view();
+    world.moves_to(life("node-2", 1));
+    earlier.lives.insert(world.life.clone());
+    world.commit(3, 3).await;
+    let before = world.rows();
+    let (is_first, now) = (AtomicBool::new(true), world.view());
+    let look =
+        || if is_first.swap(false, Ordering::Relaxed) { earlier.clone() } else { now.clone() };
+    world.tidy_as(1, &look).await;
+    world.next_life().await;
+    world.lose_state();
+    world.check(Origin::Snapshot(1), 4, &before).await;
+}
+
+#[tokio::test]
+async fn i10_what_goes_while_it_is_to_be_read_is_no_gap_that_goes_unnoticed() {
+    let mut world = World::new();
+    world.commit(3, 1).await;
+    world.next_life().await;
+    let holdings = [world.holding()];
+    let listed = listing::list(&holdings).await.unwrap();
+    // The last commit of all: none follows that could show that it is missing.
+    world.journal(&life("node-1", 1)).trim(Slot(3)).await.unwrap();
+    let (standing, origin) = (Standing::nowhere(RANGE), Origin::Journal);
+    let store = world.stores.open(RANGE).unwrap();
+    let mut opened = [Opened { store, standing, origin, read: None }];
+    let trimmed = replay(&holdings, &listed, &mut opened).await.unwrap_err();
+    assert!(matches!(trimmed, RestoreError::Trimmed { slot: Slot(3), .. }), "{trimmed}");
 }
