@@ -18,6 +18,7 @@ use proto::log::Log;
 use proto::types::{Incarnation, NodeId, RangeId};
 use tracing::warn;
 
+use crate::cluster::holding::ended;
 use crate::config::Config;
 
 /// What a node finds on disk, opened, and its place in the cluster.
@@ -77,19 +78,21 @@ pub(super) async fn open(config: &Config, limits: Limits) -> anyhow::Result<Dura
         warn!("{warning}");
     }
     let member = Member { node: joining.node.clone(), incarnation: membership.incarnation };
+    // Those that were fenced just now are among them.
+    let ended = ended(coordinator.table());
     let control = tokio::sync::Mutex::new(ControlLog::open(logs.log("control")).await?);
     Ok(Durable {
         lock,
         journal: journals.journal(&joining.node, membership.incarnation),
         incarnation: membership.incarnation,
-        holdings: holdings(membership, &*journals),
+        holdings: holdings(membership, &*journals, &ended),
         stores: LocalStores::new(dir.join("state"), limits)?,
         snapshots: Snapshots::new(objects),
         cluster: ClusterView { logs, member, control },
     })
 }
 
-fn holdings(membership: Membership, journals: &dyn Journals) -> Vec<Holding> {
+fn holdings(membership: Membership, journals: &dyn Journals, ended: &Arc<[Life]>) -> Vec<Holding> {
     let one = |holding: coordinator::coordinator::Holding| Holding {
         id: holding.range,
         keys: holding.keys,
@@ -105,6 +108,7 @@ fn holdings(membership: Membership, journals: &dyn Journals) -> Vec<Holding> {
                 to: span.to,
             })
             .collect(),
+        ended: Arc::clone(ended),
     };
     membership.holdings.into_iter().map(one).collect()
 }
