@@ -85,7 +85,6 @@ fn open(range: &Range, owner: &Member, journals: &dyn Journals) -> Past {
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU16;
-    use std::sync::Arc;
 
     use coordinator::machine::entry::{Assignment, Change, Division, Entry, Handover};
     use coordinator::machine::member::Term;

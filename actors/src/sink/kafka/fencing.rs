@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use rdkafka::error::KafkaResult;
 use rdkafka::producer::{BaseRecord, Producer};
 use tracing::info;
@@ -46,8 +46,11 @@ impl KafkaSink {
         self.ended.extend(self.read_markers(Until::Open).await?.ended);
         ids.retain(|id| !self.ended.contains(id));
         let ending = stream::iter(ids).map(|id| self.end_one(id)).buffer_unordered(AT_ONCE);
-        let ended: Vec<String> = ending.try_collect().await?;
-        self.ended.extend(ended);
+        // All are gone through, also behind one that fails: to drop a call does not take it back.
+        let answers: Vec<Result<String, SinkError>> = ending.collect().await;
+        for answer in answers {
+            self.ended.insert(answer?);
+        }
         Ok(())
     }
 
