@@ -75,6 +75,9 @@ pub struct Holding {
     pub epoch: Epoch,
     /// Where its past is, oldest first: by rising epochs, whosever journals it is in.
     pub past: Vec<Past>,
+    /// All lives that were over when the node got it. The sink takes nothing of theirs any more before the
+    /// range is served (I7); who owned the range and committed nothing is not in its past, but had rows to deliver.
+    pub ended: Arc<[Life]>,
 }
 
 /// Local stores, one a range.

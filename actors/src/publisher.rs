@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use crate::causes::one_line;
 use crate::clock::{Clock, Stopwatch};
-use crate::engine::{self, Links};
+use crate::engine::{self, Life, Links};
 use crate::meters::Retry;
 use crate::range;
 use crate::sink::{Row, Sink, SinkError};
@@ -22,11 +22,21 @@ pub enum Message {
     Rows(Vec<Row>),
     /// Deliver what waits.
     Deliver,
-    /// These ranges are served from now on, and hear of acknowledgements. Rows of theirs wait since before;
-    /// those that the sink has already are dropped.
-    Serve(BTreeMap<RangeId, ActorRef<range::Message>>, Vec<Row>),
+    /// These ranges are served from now on.
+    Serve(Serve),
     /// A range has given up; the answer comes when nothing of it waits any more.
     Leave(RangeId, RpcReplyPort<()>),
+}
+
+/// Ranges that are to be served.
+#[derive(Debug)]
+pub struct Serve {
+    /// They hear of acknowledgements.
+    pub ranges: BTreeMap<RangeId, ActorRef<range::Message>>,
+    /// Rows of theirs that wait since before; those that the sink has already are dropped.
+    pub rows: Vec<Row>,
+    /// The lives that are over: whoever had the ranges before is among them, or has delivered all.
+    pub ended: Vec<Life>,
 }
 
 /// The publisher's state.
@@ -87,7 +97,7 @@ impl State {
                 "delivery failed, trying again"
             );
             tokio::time::sleep(RETRY).await;
-            let delivered = self.recover().await?;
+            let delivered = self.recover(&[]).await?;
             rows.retain(|row| {
                 delivered.get(&row.stamp.range).is_none_or(|&it| row.stamp.sequence > it)
             });
@@ -114,9 +124,12 @@ impl State {
     }
 
     /// Fences older writers, and asks the sink what it has. Tries until the sink answers.
-    async fn recover(&mut self) -> Result<BTreeMap<RangeId, Sequence>, ActorProcessingErr> {
+    async fn recover(
+        &mut self,
+        ended: &[Life],
+    ) -> Result<BTreeMap<RangeId, Sequence>, ActorProcessingErr> {
         loop {
-            match self.sink.recover().await {
+            match self.ask(ended).await {
                 Ok(delivered) => return Ok(delivered.into_iter().collect()),
                 Err(error @ SinkError::Fenced(_)) => return Err(error.into()),
                 Err(error) => {
@@ -129,13 +142,18 @@ impl State {
         }
     }
 
+    /// I7: the order matters. What the sink says it has is true only once nobody else can deliver.
+    async fn ask(&mut self, ended: &[Life]) -> Result<Vec<(RangeId, Sequence)>, SinkError> {
+        self.sink.fence(ended).await?;
+        self.sink.recover().await
+    }
+
     /// The sink says what it has; rows that wait since before and are there already are dropped.
     async fn serve(
         &mut self,
-        ranges: BTreeMap<RangeId, ActorRef<range::Message>>,
-        mut rows: Vec<Row>,
+        Serve { ranges, mut rows, ended }: Serve,
     ) -> Result<(), ActorProcessingErr> {
-        let delivered = self.recover().await?;
+        let delivered = self.recover(&ended).await?;
         let before = rows.len();
         rows.retain(|row| {
             delivered.get(&row.stamp.range).is_none_or(|&it| row.stamp.sequence > it)
@@ -194,7 +212,7 @@ impl Actor for Publisher {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Serve(ranges, rows) => state.serve(ranges, rows).await?,
+            Message::Serve(serve) => state.serve(serve).await?,
             Message::Rows(rows) => state.waiting.extend(rows),
             Message::Deliver => state.deliver().await?,
             Message::Leave(range, reply) => {
@@ -212,16 +230,26 @@ mod tests {
 
     use futures::FutureExt as _;
     use futures::future::BoxFuture;
-    use proto::types::{Epoch, RecordTime, Version};
+    use parking_lot::Mutex;
+    use proto::types::{Epoch, Incarnation, NodeId, RecordTime, Version};
 
     use super::*;
     use crate::sink::{Outlet, Stamp};
 
+    /// What a sink was asked to do.
+    #[derive(Debug, Eq, PartialEq)]
+    enum Asked {
+        Fence(Vec<Life>),
+        Recover,
+        Deliver,
+    }
+
     /// Answers as it is told to, each call with the next answer.
-    struct Told(VecDeque<bool>);
+    struct Told(VecDeque<bool>, Arc<Mutex<Vec<Asked>>>);
 
     impl Told {
-        fn answer(&mut self) -> Result<(), SinkError> {
+        fn answer(&mut self, asked: Asked) -> Result<(), SinkError> {
+            self.1.lock().push(asked);
             if self.0.pop_front().unwrap_or(false) {
                 return Ok(());
             }
@@ -231,13 +259,18 @@ mod tests {
     }
 
     impl Sink for Told {
+        fn fence<'a>(&'a mut self, lives: &'a [Life]) -> BoxFuture<'a, Result<(), SinkError>> {
+            let answer = self.answer(Asked::Fence(lives.to_vec()));
+            async { answer }.boxed()
+        }
+
         fn recover(&mut self) -> BoxFuture<'_, Result<Vec<(RangeId, Sequence)>, SinkError>> {
-            let answer = self.answer().map(|()| Vec::new());
+            let answer = self.answer(Asked::Recover).map(|()| Vec::new());
             async { answer }.boxed()
         }
 
         fn deliver<'a>(&'a mut self, _: &'a [Row]) -> BoxFuture<'a, Result<(), SinkError>> {
-            let answer = self.answer();
+            let answer = self.answer(Asked::Deliver);
             async { answer }.boxed()
         }
     }
@@ -255,7 +288,7 @@ mod tests {
         let waiting = VecDeque::from([row(Some(RecordTime(4_960))), row(None)]);
         links.wait_for_sink(waiting.as_slices().0);
         let (sink, clock): (_, Clock) =
-            (Box::new(Told(answers.to_vec().into())), Arc::new(|| 5_000));
+            (Box::new(Told(answers.to_vec().into(), Arc::default())), Arc::new(|| 5_000));
         State { sink, links, clock, ranges: BTreeMap::new(), waiting, is_called: true }
     }
 
@@ -279,8 +312,27 @@ mod tests {
         assert_eq!((shown.emit.count(), shown.sink.count(), shown.rows), (0, 0, 2));
 
         let mut silent = publisher(&[false]);
-        assert!(silent.recover().now_or_never().is_none());
+        assert!(silent.recover(&[]).now_or_never().is_none());
         let shown = silent.links.meters().shown();
         assert_eq!(shown.retries, [(Retry::Delivery, 0), (Retry::Recovery, 1)]);
+    }
+
+    /// I7: what the sink says it has may else grow behind its answer, and rows come twice.
+    #[tokio::test]
+    async fn those_who_are_over_are_shut_out_before_the_sink_is_asked_what_it_has() {
+        let over = vec![(Incarnation(1), NodeId::new("a").unwrap())];
+        let asked = Arc::default();
+        let check = |answers: &[bool], is_served: bool, expected: &[Asked]| {
+            let sink = Box::new(Told(answers.to_vec().into(), Arc::clone(&asked)));
+            let mut publisher = State { sink, ..publisher(&[]) };
+            let rows = vec![row(None)];
+            let serve = Serve { ranges: BTreeMap::new(), rows, ended: over.clone() };
+            let served = publisher.serve(serve).now_or_never();
+            assert_eq!(served.is_some_and(|it| it.is_ok()), is_served, "{answers:?}");
+            assert_eq!(std::mem::take(&mut *asked.lock()), expected, "{answers:?}");
+        };
+        let fence = || Asked::Fence(over.clone());
+        check(&[true, true], true, &[fence(), Asked::Recover]);
+        check(&[false], false, &[fence()]);
     }
 }

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use proto::types::{Epoch, RangeId, RecordTime, Sequence, Version};
 
+use crate::engine::Life;
+
 /// Which of the four outlets a row goes to.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[repr(u8)]
@@ -54,6 +56,11 @@ pub struct Row {
 
 /// Takes rows. One delivery is under way at a time.
 pub trait Sink: Send {
+    /// Takes nothing of these lives any more, whatever they have sent or will send: they are over, and others
+    /// go on with their ranges. Comes before the [`Sink::recover`] that says where (I7). Nothing is done where
+    /// the sink cannot, or they are shut out already; after an error it is not known which of them are.
+    fn fence<'a>(&'a mut self, lives: &'a [Life]) -> BoxFuture<'a, Result<(), SinkError>>;
+
     /// The last sequence of each range that the sink itself knows to be delivered; the publisher goes
     /// on behind it. Empty where the sink keeps no such memory. Fences an older writer first.
     fn recover(&mut self) -> BoxFuture<'_, Result<Vec<(RangeId, Sequence)>, SinkError>>;

@@ -63,7 +63,8 @@ impl Engine {
             let (target, rows) = range(ready, shared, &self.publisher, &cell).await?;
             let (id, actor) = (target.range, target.actor.clone());
             let served = BTreeMap::from([(id, actor.clone())]);
-            self.publisher.cast(publisher::Message::Serve(served, rows)).map_err(ended)?;
+            let serve = publisher::Serve { ranges: served, rows, ended: holding.ended.to_vec() };
+            self.publisher.cast(publisher::Message::Serve(serve)).map_err(ended)?;
             self.committer.cast(committer::Message::Enter(id, actor)).map_err(ended)?;
             self.feed(&target, &positions)?;
             self.owned.lock().ranges.push(target);

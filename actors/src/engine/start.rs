@@ -1,6 +1,6 @@
 //! An engine starts: ranges first, then what publishes, commits and reads; it ends with the first of them that fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,7 +105,8 @@ impl Engine {
         let feeding = Feeding::default();
         let (setup, links) = (Arc::new(setup), Arc::new(links));
         let kit = Kit::new(setup, source, links, supervisor.get_cell());
-        let started = Started { kit, feeding, supervisor };
+        let over = holdings.iter().flat_map(|it| it.ended.iter().cloned());
+        let started = Started { kit, feeding, supervisor, over: over.collect() };
         let engine = started.go_on(ready, sink, &starts, failure).await?;
         engine.owned.lock().holdings = holdings;
         Ok(engine)
@@ -179,6 +180,8 @@ struct Started {
     kit: Kit,
     feeding: Feeding,
     supervisor: ActorRef<Never>,
+    /// The lives that are over.
+    over: BTreeSet<Life>,
 }
 
 impl Started {
@@ -202,7 +205,9 @@ impl Started {
         ranges.sort_by_key(|target| target.keys.start());
         let by_id: BTreeMap<RangeId, _> =
             ranges.iter().map(|target| (target.range, target.actor.clone())).collect();
-        publisher.cast(publisher::Message::Serve(by_id.clone(), rows)).map_err(ended)?;
+        let over = self.over.iter().cloned().collect();
+        let serve = publisher::Serve { ranges: by_id.clone(), rows, ended: over };
+        publisher.cast(publisher::Message::Serve(serve)).map_err(ended)?;
         let committer = self.committer(by_id, &cell).await?;
         self.readers(&ranges, starts).await?;
         ranges.iter().for_each(|target| links.served().enter(target.clone()));

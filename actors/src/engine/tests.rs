@@ -65,9 +65,11 @@ async fn i1_i6_a_node_that_is_shut_out_loses_its_ranges_to_the_other_and_nothing
             world.moves(place).await;
         }
         sleep(Duration::from_millis(100)).await;
+        assert_eq!(world.fenced(), [world::before()].into(), "whoever was over at the start");
         world.shuts_out(0, is_killed).await;
         world.through(&feed).await;
         check(&world.rows());
+        assert_eq!(world.fenced(), [world::before(), world.nodes[0].life.clone()].into());
     }
 }
 

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use self::line::put_line;
 use super::{Row, Sink, SinkError};
+use crate::engine::Life;
 
 /// The files, in the order of [`Outlet`](super::Outlet).
 const NAMES: [&str; 4] = [
@@ -93,6 +94,11 @@ impl FileSink {
 }
 
 impl Sink for FileSink {
+    /// Nobody else has the files: the node's folder is locked.
+    fn fence<'a>(&'a mut self, _: &'a [Life]) -> BoxFuture<'a, Result<(), SinkError>> {
+        async { Ok(()) }.boxed()
+    }
+
     fn recover(&mut self) -> BoxFuture<'_, Result<Vec<(RangeId, Sequence)>, SinkError>> {
         self.recover_now().boxed()
     }

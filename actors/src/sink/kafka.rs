@@ -4,12 +4,13 @@
 //! has had. With them each delivery is one transaction that also writes the last sequence of each
 //! range to a compacted topic; what that topic says after fencing is where the publisher goes on (I7).
 
+mod fencing;
 mod markers;
 mod outbound;
 mod topics;
 mod upserts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -20,10 +21,12 @@ use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer};
 
+use self::markers::{Markers, Until};
 use self::outbound::{Outbound, stamp_headers};
 use self::topics::Topic;
 pub use self::upserts::KafkaUpserts;
 use super::{Outlet, Row, Sink, SinkError};
+use crate::engine::Life;
 
 /// How long a transaction's coordinator may take to answer.
 const COORDINATOR: Duration = Duration::from_secs(30);
@@ -53,10 +56,8 @@ pub struct KafkaSinkOptions {
     pub prefix: String,
     /// How many partitions a topic gets that has to be created.
     pub partitions: i32,
-    /// Whose transactions they are.
-    pub node: NodeId,
-    /// Whether each delivery is a transaction.
-    pub exactly_once: bool,
+    /// Whose transactions the deliveries are; `None` where they are none.
+    pub exactly_once: Option<Life>,
 }
 
 /// Shows the properties' names but not their values: some are passwords.
@@ -67,7 +68,6 @@ impl fmt::Debug for KafkaSinkOptions {
             .field("properties", &self.properties.keys())
             .field("prefix", &self.prefix)
             .field("partitions", &self.partitions)
-            .field("node", &self.node)
             .field("exactly_once", &self.exactly_once)
             .finish()
     }
@@ -97,10 +97,20 @@ impl KafkaSinkOptions {
         config
     }
 
-    /// The producer whose transactions are those of `node`.
-    fn transactional_producer(&self, node: &NodeId) -> ClientConfig {
+    /// The transactional id of a life: a node that comes back is not shut out with the life it had before.
+    fn id(&self, (incarnation, node): &Life) -> String {
+        // No node's name has a slash: no life has the former id of another node.
+        format!("{}/{}", self.former_id(node), incarnation.0)
+    }
+
+    /// The id that all lives of a node had before each had its own.
+    fn former_id(&self, node: &NodeId) -> String {
+        format!("{}-{node}", self.prefix)
+    }
+
+    fn transactional_producer(&self, id: &str) -> ClientConfig {
         let mut config = self.producer();
-        config.set("transactional.id", format!("{}-{node}", self.prefix));
+        config.set("transactional.id", id);
         config.set("transaction.timeout.ms", "30000");
         config.set("message.timeout.ms", "30000");
         config
@@ -122,6 +132,8 @@ pub struct KafkaSink {
     options: KafkaSinkOptions,
     topics: [String; 4],
     markers: String,
+    /// The transactional ids that are known to be ended.
+    ended: BTreeSet<String>,
     /// `None` until recovered, and again after any fault.
     outbound: Option<Outbound>,
 }
@@ -135,31 +147,14 @@ impl KafkaSink {
             topics: topics.map(|name| options.topic(name)),
             markers: options.topic("markers"),
             options,
+            ended: BTreeSet::new(),
             outbound: None,
         }
     }
 
-    /// Ends the transactions of another node whose ranges were taken over, so that none of them can
-    /// still be committed. To be called before [`Sink::recover`]; needed with exactly-once only.
-    ///
-    /// # Errors
-    ///
-    /// Where the transaction coordinator cannot be reached.
-    pub async fn fence(&self, node: &NodeId) -> Result<(), SinkError> {
-        if self.options.exactly_once {
-            self.initialised(node).await?;
-        }
-        Ok(())
-    }
-
-    /// A producer for the transactions of `node`; any earlier one is fenced, its open transaction aborted.
-    async fn initialised(&self, node: &NodeId) -> Result<Outbound, SinkError> {
-        let failed = |fault| self.fault("start transactions", fault);
-        let outbound =
-            Outbound::connect(&self.options.transactional_producer(node)).map_err(failed)?;
-        let init = outbound.blocking(|producer| producer.init_transactions(COORDINATOR));
-        init.await.map_err(failed)?;
-        Ok(outbound)
+    async fn read_markers(&self, until: Until) -> Result<Markers, SinkError> {
+        let read = markers::read(self.options.client(), self.markers.clone(), until);
+        read.await.map_err(|fault| self.fault("read markers", fault))
     }
 
     async fn create_topics(&self) -> Result<(), SinkError> {
@@ -169,7 +164,7 @@ impl KafkaSink {
             .iter()
             .map(|name| Topic { name, partitions, is_compacted: false })
             .collect();
-        if self.options.exactly_once {
+        if self.options.exactly_once.is_some() {
             topics.push(Topic { name: &self.markers, partitions: 1, is_compacted: true });
         }
         topics::create_missing(&self.options.client(), &topics)
@@ -183,7 +178,10 @@ impl KafkaSink {
                 RDKafkaErrorCode::Fenced
                 | RDKafkaErrorCode::ProducerFenced
                 | RDKafkaErrorCode::InvalidProducerEpoch,
-            ) => SinkError::Fenced(format!("{}-{}", self.options.prefix, self.options.node)),
+            ) => SinkError::Fenced(match &self.options.exactly_once {
+                Some(life) => self.options.id(life),
+                None => self.options.prefix.clone(),
+            }),
             Some(_) | None => self.options.unavailable(doing, fault),
         }
     }
@@ -232,21 +230,26 @@ impl KafkaSink {
 
     async fn recover_now(&mut self) -> Result<Vec<(RangeId, Sequence)>, SinkError> {
         self.create_topics().await?;
-        if !self.options.exactly_once {
+        let Some(life) = self.options.exactly_once.clone() else {
             if self.outbound.is_none() {
                 let outbound = Outbound::connect(&self.options.producer());
                 self.outbound = Some(outbound.map_err(|fault| self.fault("connect", fault))?);
             }
             return Ok(Vec::new());
-        }
+        };
         self.outbound = None;
+        self.end(BTreeSet::from([self.options.former_id(&life.1)])).await?;
         // The order matters: first nobody else can commit, then what is committed is read.
-        let outbound = self.initialised(&self.options.node).await?;
-        let markers = markers::read(self.options.client(), self.markers.clone())
-            .await
-            .map_err(|fault| self.fault("read markers", fault))?;
+        let id = self.options.id(&life);
+        let outbound = self.initialised(&id).await;
+        let outbound = outbound.map_err(|fault| self.fault("start transactions", fault))?;
+        let markers = self.read_markers(Until::End).await?;
+        if markers.ended.contains(&id) {
+            outbound.close().await;
+            return Err(SinkError::Fenced(id));
+        }
         self.outbound = Some(outbound);
-        Ok(markers)
+        Ok(markers.delivered.into_iter().collect())
     }
 
     async fn deliver_now(&mut self, rows: &[Row]) -> Result<(), SinkError> {
@@ -254,7 +257,7 @@ impl KafkaSink {
             let unknown = KafkaError::ClientCreation("the sink is not recovered".to_owned());
             return Err(self.fault("deliver rows", unknown));
         };
-        let delivered = if self.options.exactly_once {
+        let delivered = if self.options.exactly_once.is_some() {
             self.deliver_once(&mut outbound, rows).await
         } else {
             self.deliver_plainly(&mut outbound, rows).await
@@ -276,6 +279,10 @@ impl KafkaSink {
 }
 
 impl Sink for KafkaSink {
+    fn fence<'a>(&'a mut self, lives: &'a [Life]) -> BoxFuture<'a, Result<(), SinkError>> {
+        self.fence_now(lives).boxed()
+    }
+
     fn recover(&mut self) -> BoxFuture<'_, Result<Vec<(RangeId, Sequence)>, SinkError>> {
         self.recover_now().boxed()
     }

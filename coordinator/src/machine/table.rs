@@ -110,6 +110,11 @@ impl Table {
         self.members.iter().filter(|(_, standing)| standing.is_alive()).map(|(member, _)| member)
     }
 
+    /// The lives that have been declared dead.
+    pub fn dead(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|(_, standing)| !standing.is_alive()).map(|(member, _)| member)
+    }
+
     /// What is known of one life of a node; `None` where it never joined.
     #[must_use]
     pub fn standing(&self, member: &Member) -> Option<&Standing> {

@@ -90,11 +90,13 @@ rules! {
     RecoverAfterFault,
     /// I7: others are shut out of the sink first, then its markers are read. `sink/kafka.rs`, `recover_now`.
     SinkFencedFirst,
-    /// I7: a new owner shuts those before it out of the sink. `KafkaSink::fence`, which nothing calls yet.
+    /// I7: a new owner shuts those before it out of the sink. `publisher.rs`, `ask`; `sink/kafka/fencing.rs`.
     SinkFencesOwners,
     /// I7: also those that committed nothing, so that they are not in the lineage: they had rows to deliver.
-    /// Not held by any code yet.
+    /// `node/src/cluster/holding.rs`, `ended`.
     SinkFencesIdleOwners,
+    /// I7: who was shut out stays so, also when its publisher recovers. `sink/kafka/fencing.rs`, `write_end`.
+    SinkFenceLasts,
     /// I7: who reads a sink without transactions drops what it has had, by the stamps. `sink.rs`, `Stamp`.
     ReaderDropsRepeats,
     /// I10: a slot stays that the newest snapshot does not make superfluous. `machine/trim.rs`, `decide`.

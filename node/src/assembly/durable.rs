@@ -19,6 +19,7 @@ use proto::types::{Incarnation, NodeId, RangeId};
 use tracing::warn;
 
 use super::upkeep::look;
+use crate::cluster::holding::ended;
 use crate::config::Config;
 
 /// What a node finds on disk, opened, and its place in the cluster.
@@ -122,10 +123,12 @@ pub(super) async fn open(config: &Config, limits: Limits) -> anyhow::Result<Dura
         warn!("{warning}");
     }
     let member = Member { node: joining.node.clone(), incarnation: membership.incarnation };
+    // Those that were fenced just now are among them.
+    let ended = ended(coordinator.table());
     Ok(Durable {
         journal: journals.journal(&joining.node, membership.incarnation),
         incarnation: membership.incarnation,
-        holdings: holdings(membership, &*journals),
+        holdings: holdings(membership, &*journals, &ended),
         stores: ground.stores(limits)?,
         snapshots: ground.snapshots(),
         cluster: ground.view(member).await?,
@@ -133,7 +136,7 @@ pub(super) async fn open(config: &Config, limits: Limits) -> anyhow::Result<Dura
     })
 }
 
-fn holdings(membership: Membership, journals: &dyn Journals) -> Vec<Holding> {
+fn holdings(membership: Membership, journals: &dyn Journals, ended: &Arc<[Life]>) -> Vec<Holding> {
     let one = |holding: coordinator::coordinator::Holding| Holding {
         id: holding.range,
         keys: holding.keys,
@@ -149,6 +152,7 @@ fn holdings(membership: Membership, journals: &dyn Journals) -> Vec<Holding> {
                 to: span.to,
             })
             .collect(),
+        ended: Arc::clone(ended),
     };
     membership.holdings.into_iter().map(one).collect()
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::aggregator::{UpsertRow, Upserts};
+use actors::engine::Life;
 use actors::sink::file::{FileSink, FileUpserts};
 use actors::sink::kafka::{KafkaSink, KafkaSinkOptions, KafkaUpserts};
 use actors::sink::{Sink, SinkError};
@@ -24,22 +25,24 @@ const PARTITIONS: i32 = 8;
 /// How long an outlet that fails is left alone.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// The sink of rows.
-pub(super) fn sink(config: &Config) -> Box<dyn Sink> {
+/// The sink of the rows of one life of this node.
+pub(super) fn sink(config: &Config, life: Life) -> Box<dyn Sink> {
     match &config.sink {
-        Configured::Kafka(kafka) => Box::new(KafkaSink::new(options(config, kafka))),
+        Configured::Kafka(kafka) => {
+            let exactly_once = kafka.exactly_once.then_some(life);
+            Box::new(KafkaSink::new(KafkaSinkOptions { exactly_once, ..options(kafka) }))
+        }
         Configured::Files(dir) => Box::new(FileSink::new(dir)),
     }
 }
 
-fn options(config: &Config, kafka: &Kafka) -> KafkaSinkOptions {
+fn options(kafka: &Kafka) -> KafkaSinkOptions {
     KafkaSinkOptions {
         brokers: kafka.brokers.join(","),
         properties: kafka.properties.0.clone(),
         prefix: kafka.prefix.clone(),
         partitions: PARTITIONS,
-        node: config.names.node.clone(),
-        exactly_once: kafka.exactly_once,
+        exactly_once: None,
     }
 }
 
@@ -61,7 +64,7 @@ impl Cells {
     pub(super) fn start(config: &Config, tasks: &TaskTracker, stop: CancellationToken) -> Self {
         let cells = Self::default();
         let writer: Box<dyn Writer> = match &config.sink {
-            Configured::Kafka(kafka) => Box::new(KafkaUpserts::new(options(config, kafka))),
+            Configured::Kafka(kafka) => Box::new(KafkaUpserts::new(options(kafka))),
             Configured::Files(dir) => Box::new(FileUpserts::new(dir)),
         };
         tasks.spawn(write(Arc::clone(&cells.shared), writer, stop));

@@ -84,7 +84,9 @@ async fn holding(logs: &ObjectLogs, id: RangeId, range: &Range) -> Result<Holdin
         let from = before.map_or(Slot(1), |span| span.to);
         past.push(Past { life: life(owner), epoch: range.epoch, journal, from, to });
     }
-    Ok(Holding { id, keys: range.keys, epoch: range.epoch, past })
+    // Nothing is served here, so nobody has to be shut out of the sink.
+    let ended = Arc::from([]);
+    Ok(Holding { id, keys: range.keys, epoch: range.epoch, past, ended })
 }
 
 fn life(member: &Member) -> Life {

@@ -83,7 +83,9 @@ async fn single(config: Config) -> anyhow::Result<Running> {
         outbox_bytes: shares.outbox,
         clock,
     };
-    let engine = Arc::new(Engine::start(setup, source, outlet::sink(&config)).await?);
+    let life = (durable.incarnation, config.names.node.clone());
+    let engine = Engine::start(setup, source, outlet::sink(&config, life));
+    let engine = Arc::new(engine.await?);
     let upkeep =
         Upkeep::new(Arc::clone(&engine), durable.snapshots, durable.cluster, config.clone());
     let upkeep = Arc::new(upkeep);

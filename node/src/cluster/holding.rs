@@ -1,6 +1,8 @@
 //! A range of the control log, as the data plane takes it on: its keys, its epoch, and where its past is.
 
-use actors::engine::{Holding, Past};
+use std::sync::Arc;
+
+use actors::engine::{Holding, Life, Past};
 use anyhow::Context as _;
 use coordinator::coordinator::Journals;
 use coordinator::machine::member::Member;
@@ -20,7 +22,7 @@ pub fn owned(
     (range, epoch): (RangeId, Epoch),
 ) -> anyhow::Result<Holding> {
     let (found, past) = past(table, journals, (range, epoch))?;
-    Ok(Holding { id: range, keys: found.keys, epoch, past })
+    Ok(Holding { id: range, keys: found.keys, epoch, past, ended: ended(table) })
 }
 
 /// The range, to be copied from its owner, which goes on.
@@ -36,7 +38,13 @@ pub fn copied(
     let (found, mut past) = past(table, journals, (range, epoch))?;
     let owner = found.owner().with_context(|| format!("copy {range}: nobody owns it"))?;
     past.push(open(found, owner, journals));
-    Ok(Holding { id: range, keys: found.keys, epoch, past })
+    Ok(Holding { id: range, keys: found.keys, epoch, past, ended: ended(table) })
+}
+
+/// The lives that are over, by the same table that says who owns a range: so whoever had it before is
+/// among them, or has closed it.
+pub fn ended(table: &Table) -> Arc<[Life]> {
+    table.dead().map(|member| (member.incarnation, member.node.clone())).collect()
 }
 
 fn past<'a>(
@@ -77,7 +85,6 @@ fn open(range: &Range, owner: &Member, journals: &dyn Journals) -> Past {
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU16;
-    use std::sync::Arc;
 
     use coordinator::machine::entry::{Assignment, Change, Division, Entry, Handover};
     use coordinator::machine::member::Term;
@@ -152,6 +159,20 @@ mod tests {
         };
         check(owned(&table, &Logs, (R0, Epoch::new(1))), "that has passed");
         check(copied(&table, &Logs, (R0, Epoch::new(2))), "nobody owns it");
+    }
+
+    /// I7: an owner that has committed nothing had rows to deliver.
+    #[test]
+    fn an_owner_that_died_idle_is_over_although_nothing_of_the_past_is_its() {
+        let assignment = Assignment { range: R0, member: member("c"), epoch: Epoch::new(3) };
+        let table = table(vec![
+            Change::Joined { member: member("c"), address: "c:7401".to_owned() },
+            Change::Dead { member: member("b"), fenced_at: Slot(1) },
+            Change::Assigned { assignments: vec![assignment] },
+        ]);
+        let holding = owned(&table, &Logs, (R0, Epoch::new(3))).unwrap();
+        assert_eq!(past(&holding), [("a", 1, 1, 7)]);
+        assert_eq!(*holding.ended, [(Incarnation(1), member("b").node)]);
     }
 
     /// I2: or a child of a split would be empty.

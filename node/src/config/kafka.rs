@@ -28,7 +28,10 @@ const OURS: [(&str, &str); 9] = [
     ("enable.auto.offset.store", "positions are committed with the state, by Throughline itself"),
     ("enable.partition.eof", "Throughline needs it to know that a partition is caught up"),
     ("enable.idempotence", "without it a record could be written twice or out of order"),
-    ("transactional.id", "it fences an older writer, so it must be derived from the node's name"),
+    (
+        "transactional.id",
+        "it fences an older writer, so it must be derived from the node's name and life",
+    ),
 ];
 
 /// The brokers; empty, with the reason noted, where one of them is not `host:port`.

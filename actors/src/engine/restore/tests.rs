@@ -209,7 +209,7 @@ impl World {
 
     fn holding(&self) -> Holding {
         let (keys, epoch) = (KeyRange::FULL, self.epoch);
-        Holding { id: RANGE, keys, epoch, past: self.past.clone() }
+        Holding { id: RANGE, keys, epoch, past: self.past.clone(), ended: Arc::from([]) }
     }
 
     /// What the control log says: the range is this life's, which tidies up for all.

@@ -132,10 +132,17 @@ impl Partition for Reading {
 #[derive(Clone, Debug, Default)]
 struct Taken {
     rows: Arc<Mutex<Vec<Row>>>,
+    /// The lives that were shut out.
+    fenced: Arc<Mutex<BTreeSet<Life>>>,
     is_closed: Arc<AtomicBool>,
 }
 
 impl Sink for Taken {
+    fn fence<'a>(&'a mut self, lives: &'a [Life]) -> BoxFuture<'a, Result<(), SinkError>> {
+        self.fenced.lock().extend(lives.iter().cloned());
+        async { Ok(()) }.boxed()
+    }
+
     fn recover(&mut self) -> BoxFuture<'_, Result<Vec<(RangeId, Sequence)>, SinkError>> {
         async { Ok(Vec::new()) }.boxed()
     }
@@ -185,8 +192,13 @@ impl Stores for Memory {
     }
 }
 
+/// A life that was over before the nodes began.
+pub(super) fn before() -> Life {
+    (Incarnation(1), NodeId::new("before").unwrap())
+}
+
 pub(super) struct Node {
-    life: Life,
+    pub(super) life: Life,
     pub(super) engine: Arc<Engine>,
 }
 
@@ -230,7 +242,8 @@ impl World {
         let keys = KeyRange::divide(NonZeroU16::new(ranges).unwrap());
         let owned = |((id, keys), owner)| {
             let (id, epoch) = (RangeId(id), Epoch::NONE.next());
-            Owned { holding: Holding { id, keys, epoch, past: Vec::new() }, owner }
+            let (past, ended) = (Vec::new(), Arc::from([before()]));
+            Owned { holding: Holding { id, keys, epoch, past, ended }, owner }
         };
         let mut world = Self {
             objects: Arc::default(),
@@ -307,6 +320,11 @@ impl World {
     /// What the sinks have taken.
     pub(super) fn rows(&self) -> Vec<Row> {
         self.taken.rows.lock().clone()
+    }
+
+    /// The lives that the sinks were told to shut out.
+    pub(super) fn fenced(&self) -> BTreeSet<Life> {
+        self.taken.fenced.lock().clone()
     }
 
     /// The sinks refuse everything, or take it again.
@@ -465,8 +483,10 @@ impl World {
         while journal.create(slot, "TLFN".into()).await.unwrap() == Created::Exists {
             slot = slot.next();
         }
+        let over = Arc::from([before(), life.clone()]);
         for place in 0..self.ranges.len() {
             if self.ranges[place].owner == node {
+                self.ranges[place].holding.ended = Arc::clone(&over);
                 let next = (node + 1 + place % (self.nodes.len() - 1)) % self.nodes.len();
                 self.goes(place, slot, next).await;
             }

@@ -1,6 +1,6 @@
-//! Reads back the last committed sequence of each range.
+//! Reads back the last committed sequence of each range, and whose transactions are ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proto::types::{RangeId, Sequence};
@@ -20,17 +20,57 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// left open (30 s), as an open one of another node hides what lies behind it.
 const SILENT_POLLS: usize = 450;
 
-/// The last sequence of each range in `topic`, as of now: also behind transactions that are still open.
+/// What the keys of ended transactional ids begin with: so none is a range's.
+const ENDED: &str = "ended:";
+
+/// What the topic says.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(super) struct Markers {
+    /// The greatest sequence of each range.
+    pub(super) delivered: BTreeMap<RangeId, Sequence>,
+    /// The transactional ids under which nothing is committed any more.
+    pub(super) ended: BTreeSet<String>,
+}
+
+impl Markers {
+    /// Takes a record in; what is none of ours is passed over.
+    fn take(&mut self, key: &str, value: &str) {
+        if let Some(id) = key.strip_prefix(ENDED) {
+            self.ended.insert(id.to_owned());
+        } else if let (Ok(range), Ok(sequence)) = (key.parse(), value.parse()) {
+            // Whoever says less says it late: what is delivered stays delivered (I7).
+            let known = self.delivered.entry(RangeId(range)).or_default();
+            *known = Sequence(sequence).max(*known);
+        }
+    }
+}
+
+/// The key of the record that says that a transactional id is ended.
+pub(super) fn end_key(id: &str) -> String {
+    format!("{ENDED}{id}")
+}
+
+/// How far the topic is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Until {
+    /// To its end as of now: it is waited for the end of transactions that are open.
+    End,
+    /// To the first transaction that is open.
+    Open,
+}
+
+/// What `topic` says.
 pub(super) async fn read(
     config: ClientConfig,
     topic: String,
-) -> KafkaResult<Vec<(RangeId, Sequence)>> {
-    let reading = tokio::task::spawn_blocking(move || read_now(&config, &topic)).await;
+    until: Until,
+) -> KafkaResult<Markers> {
+    let reading = tokio::task::spawn_blocking(move || read_now(&config, &topic, until)).await;
     reading.unwrap_or(Err(KafkaError::Canceled))
 }
 
-fn read_now(config: &ClientConfig, topic: &str) -> KafkaResult<Vec<(RangeId, Sequence)>> {
-    let end = end(config, topic)?;
+fn read_now(config: &ClientConfig, topic: &str, until: Until) -> KafkaResult<Markers> {
+    let end = end(config, topic, until)?;
     let mut config = config.clone();
     config.set("group.id", "throughline-markers");
     config.set("enable.auto.commit", "false");
@@ -42,7 +82,7 @@ fn read_now(config: &ClientConfig, topic: &str) -> KafkaResult<Vec<(RangeId, Seq
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, 0, Offset::Beginning)?;
     consumer.assign(&list)?;
-    let mut last = BTreeMap::new();
+    let mut markers = Markers::default();
     let mut silent = 0;
     let mut next = 0;
     while next < end {
@@ -50,8 +90,10 @@ fn read_now(config: &ClientConfig, topic: &str) -> KafkaResult<Vec<(RangeId, Seq
             Some(Ok(message)) => {
                 silent = 0;
                 next = message.offset() + 1;
-                if let Some((range, sequence)) = marker(&message) {
-                    last.insert(range, sequence);
+                if let (Some(Ok(key)), Some(Ok(value))) =
+                    (message.key_view::<str>(), message.payload_view::<str>())
+                {
+                    markers.take(key, value);
                 }
             }
             Some(Err(KafkaError::PartitionEOF(_))) => {
@@ -69,13 +111,17 @@ fn read_now(config: &ClientConfig, topic: &str) -> KafkaResult<Vec<(RangeId, Seq
             return Err(KafkaError::Global(RDKafkaErrorCode::OperationTimedOut));
         }
     }
-    Ok(last.into_iter().collect())
+    Ok(markers)
 }
 
-/// The end of the topic, with what is in open transactions.
-fn end(config: &ClientConfig, topic: &str) -> KafkaResult<i64> {
+/// The offset behind the last that is to be read.
+fn end(config: &ClientConfig, topic: &str, until: Until) -> KafkaResult<i64> {
     let mut config = config.clone();
-    config.set("isolation.level", "read_uncommitted");
+    let level = match until {
+        Until::End => "read_uncommitted",
+        Until::Open => "read_committed",
+    };
+    config.set("isolation.level", level);
     let consumer: BaseConsumer = config.create()?;
     let mut tries = 0;
     loop {
@@ -101,9 +147,28 @@ fn is_passing(fault: &KafkaError) -> bool {
     )
 }
 
-/// What a record of the topic says; `None` where it is none of ours.
-fn marker(message: &impl Message) -> Option<(RangeId, Sequence)> {
-    let range = std::str::from_utf8(message.key()?).ok()?.parse().ok()?;
-    let sequence = std::str::from_utf8(message.payload()?).ok()?.parse().ok()?;
-    Some((RangeId(range), Sequence(sequence)))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_smaller_marker_takes_nothing_back() {
+        let mut markers = Markers::default();
+        for (key, value) in [("1", "4"), ("2", "7"), ("1", "3"), ("2", "9"), ("a", "1"), ("3", "x")]
+        {
+            markers.take(key, value);
+        }
+        let expected = BTreeMap::from([(RangeId(1), Sequence(4)), (RangeId(2), Sequence(9))]);
+        assert_eq!(markers, Markers { delivered: expected, ended: BTreeSet::new() });
+    }
+
+    /// A node may have a number for a name, as a range has.
+    #[test]
+    fn an_ended_id_is_no_range() {
+        let mut markers = Markers::default();
+        markers.take(&end_key("1"), "5");
+        markers.take(&end_key("out-node-1/2"), "ended");
+        let ended = ["1", "out-node-1/2"].map(str::to_owned).into();
+        assert_eq!(markers, Markers { delivered: BTreeMap::new(), ended });
+    }
 }

@@ -1,11 +1,13 @@
 //! Against a real broker: `cargo test --release -p actors kafka -- --ignored`. Its address is that of
 //! `THROUGHLINE_TEST_KAFKA` when the tests are compiled.
 
+mod takeover;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use proto::types::{Epoch, NodeId, RangeId, Sequence, Version};
+use proto::types::{Epoch, Incarnation, NodeId, RangeId, Sequence, Version};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -13,16 +15,20 @@ use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::{KafkaSink, KafkaSinkOptions, KafkaUpserts};
+use super::{KafkaSink, KafkaSinkOptions, KafkaUpserts, Outbound};
+use crate::engine::Life;
 use crate::sink::{Outlet, Row, Sink, SinkError, Stamp};
 
-fn options(name: &str, node: &str, exactly_once: bool) -> KafkaSinkOptions {
+fn life(node: &str, incarnation: u64) -> Life {
+    (Incarnation(incarnation), NodeId::new(node).unwrap())
+}
+
+fn options(name: &str, exactly_once: Option<Life>) -> KafkaSinkOptions {
     KafkaSinkOptions {
         brokers: option_env!("THROUGHLINE_TEST_KAFKA").unwrap_or("127.0.0.1:19692").to_owned(),
         properties: BTreeMap::new(),
         prefix: format!("sink-{name}-{}", std::process::id()),
         partitions: 3,
-        node: NodeId::new(node).unwrap(),
         exactly_once,
     }
 }
@@ -94,7 +100,7 @@ fn values(options: &KafkaSinkOptions, topic: &str) -> Vec<String> {
 #[tokio::test]
 #[ignore = "needs a broker"]
 async fn rows_arrive_with_their_stamps_each_key_in_order() {
-    let options = options("plain", "a", false);
+    let options = options("plain", None);
     let mut sink = KafkaSink::new(options.clone());
     assert!(matches!(sink.deliver(&[row(1, 1)]).await, Err(SinkError::Unavailable { .. })));
     assert!(sink.recover().await.unwrap().is_empty());
@@ -122,7 +128,7 @@ async fn rows_arrive_with_their_stamps_each_key_in_order() {
 #[tokio::test]
 #[ignore = "needs a broker"]
 async fn an_exactly_once_sink_knows_after_a_restart_what_it_delivered() {
-    let options = options("once", "a", true);
+    let options = options("once", Some(life("a", 1)));
     let mut sink = KafkaSink::new(options.clone());
     assert!(sink.recover().await.unwrap().is_empty());
     sink.deliver(&[rows(1, 1..=3), rows(7, 1..=2)].concat()).await.unwrap();
@@ -138,7 +144,7 @@ async fn an_exactly_once_sink_knows_after_a_restart_what_it_delivered() {
 #[tokio::test]
 #[ignore = "needs a broker"]
 async fn a_zombie_is_fenced_and_none_of_its_rows_are_seen() {
-    let options = options("zombie", "a", true);
+    let options = options("zombie", Some(life("a", 1)));
     let mut zombie = KafkaSink::new(options.clone());
     zombie.recover().await.unwrap();
     zombie.deliver(&rows(1, 1..=2)).await.unwrap();
@@ -152,30 +158,8 @@ async fn a_zombie_is_fenced_and_none_of_its_rows_are_seen() {
 
 #[tokio::test]
 #[ignore = "needs a broker"]
-async fn what_a_dead_node_left_open_is_aborted_before_its_ranges_are_gone_on_with() {
-    let dead = options("takeover", "dead", true);
-    let mut sink = KafkaSink::new(dead.clone());
-    sink.recover().await.unwrap();
-    sink.deliver(&rows(1, 1..=2)).await.unwrap();
-    let mut open = sink.outbound.take().unwrap();
-    open.blocking(Producer::begin_transaction).await.unwrap();
-    sink.send(&mut open, &rows(1, 3..=4)).await.unwrap();
-    open.send(BaseRecord::to(&sink.markers).key("1").payload("4")).await.unwrap();
-    open.settled().await.unwrap();
-
-    let mut heir = KafkaSink::new(KafkaSinkOptions { node: NodeId::new("heir").unwrap(), ..dead });
-    heir.fence(&NodeId::new("dead").unwrap()).await.unwrap();
-    assert_eq!(heir.recover().await.unwrap(), [(RangeId(1), Sequence(2))]);
-    heir.deliver(&rows(1, 3..=3)).await.unwrap();
-    let late = open.blocking(|it| it.commit_transaction(Duration::from_secs(10))).await;
-    assert!(late.is_err());
-    assert_eq!(values(&heir.options, "transactions"), ["1/1", "1/2", "1/3"]);
-}
-
-#[tokio::test]
-#[ignore = "needs a broker"]
 async fn cells_arrive_and_are_acknowledged() {
-    let options = options("cells", "a", false);
+    let options = options("cells", None);
     let mut cells = KafkaUpserts::new(options.clone());
     cells.flush().await.unwrap();
     let cell = |i: u32| (Bytes::from(format!("k{i}")), Bytes::from(format!("v{i}")));

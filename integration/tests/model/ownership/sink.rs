@@ -33,8 +33,12 @@ impl Sink {
 }
 
 impl Ownership {
-    /// Ends the transactions of those who owned the range before: `KafkaSink::fence`.
+    /// Ends the transactions of those who owned the range before: `Sink::fence`. Its own begin anew, unless
+    /// others have ended them: `Sink::recover`.
     pub(crate) fn fence_sink(&self, state: &mut State, life: Life) {
+        if !self.has(Rule::SinkFenceLasts) {
+            state.sink.fenced.retain(|it| *it != life);
+        }
         if !self.has(Rule::SinkFencesOwners) {
             return;
         }
