@@ -1,5 +1,6 @@
 //! A backend for tests: one small, unhealthy bank with figures that are easy to check by hand.
 
+mod cluster;
 mod measures;
 
 use std::collections::BTreeMap;
@@ -7,17 +8,13 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use coordinator::machine::wish::Request;
 use parking_lot::Mutex;
-use proto::types::{
-    Epoch, EventTime, KeyRange, Leg, NodeId, Offset, RangeId, RecordTime, Sequence,
-    SourcePartition, Version,
-};
+use proto::types::{EventTime, Leg, Offset, RangeId, RecordTime, SourcePartition, Version};
 
 use crate::api::backend::{
-    Answer, AsOf, Backend, Cell, Change, Cluster, Counts, Fault, Figure, Granted, Health, Held,
-    Indicator, IndicatorKind, Ledger, Node, NodeState, Overview, Progress, Pulse, Query, Range,
-    RangeState, Reply, ResultState, SeenLeg, Snapshot, SnapshotState, Transaction, Upkeep, Verdict,
+    Answer, AsOf, Backend, Cell, Change, Cluster, Counts, Fault, Figure, Granted, Held, Indicator,
+    IndicatorKind, Ledger, Node, Overview, Progress, Pulse, Query, Range, Reply, ResultState,
+    SeenLeg, Snapshot, SnapshotState, Transaction, Upkeep, Verdict,
 };
 use crate::problem::{Code, Problem};
 
@@ -93,64 +90,6 @@ fn legs(legs: &[Leg]) -> Vec<SeenLeg> {
     legs.iter().map(seen).collect()
 }
 
-impl Fake {
-    fn cluster_now(&self) -> Cluster {
-        let degraded = !self.reasons.is_empty();
-        Cluster {
-            name: "bank-test".to_owned(),
-            health: if degraded { Health::Degraded } else { Health::Healthy },
-            reasons: self.reasons.clone(),
-            nodes: 1 + u32::from(self.others),
-            ranges: 4,
-            version: "0.1.0".to_owned(),
-            leader: (self.others > 0).then(|| node_id(1)),
-        }
-    }
-
-    fn nodes_now(&self) -> Vec<Node> {
-        let last = self.others + 1;
-        let node = |number: u16| Node {
-            id: node_id(number),
-            state: NodeState::Alive,
-            version: "0.1.0".to_owned(),
-            ranges: if self.others == 0 { 4 } else { u32::from(number < last) },
-            memory_bytes: 96 << 20,
-            memory_limit_bytes: None,
-            records_per_second: 6000.0,
-            copies: if number == last && last > 1 { vec![RangeId(1)] } else { Vec::new() },
-        };
-        (1..=last).map(node).collect()
-    }
-
-    /// The ranges when so many overviews had been given.
-    fn ranges_now(&self, turn: u16) -> Vec<Range> {
-        let count = self.ranges.unwrap_or(NonZeroU16::new(4).unwrap());
-        let owner = |id: u16| match (id, self.others) {
-            (3, _) => None,
-            (_, 0) => Some(node_id(1)),
-            (0, others) => Some(node_id(1 + turn % others)),
-            (id, others) => Some(node_id(1 + id % others)),
-        };
-        let range = |(id, keys): (u16, KeyRange)| Range {
-            id: RangeId(id),
-            keys,
-            owner: owner(id),
-            epoch: Epoch::new(7),
-            state: if id == 3 { RangeState::Unowned } else { RangeState::Serving },
-            open: 152,
-            state_bytes: 4 << 20,
-            lag_ms: 800,
-            sequence: Sequence(5850),
-            records_per_second: 1500.0,
-        };
-        (0..).zip(KeyRange::divide(count)).map(range).collect()
-    }
-}
-
-fn node_id(number: u16) -> NodeId {
-    NodeId::new(&format!("node-{number}")).unwrap()
-}
-
 impl Backend for Fake {
     fn cluster(&self) -> Reply<'_, Cluster> {
         self.reply(self.cluster_now())
@@ -176,25 +115,7 @@ impl Backend for Fake {
     /// Grants all but what would be of `node-9`, which nobody knows, and of `r9`, which may not be touched.
     fn change(&self, change: Change) -> Reply<'_, Granted> {
         self.changes.lock().push(change.clone());
-        let unknown = node_id(9);
-        match &change.request {
-            Request::Intend { node, .. } | Request::Move { to: node, .. } if *node == unknown => {
-                let why = "node node-9 never joined this cluster";
-                Self::refuse(
-                    Problem::new(Code::NodeNotFound, "it is not granted", why)
-                        .remedy("throughline node list"),
-                )
-            }
-            Request::Split { range: RangeId(9), .. } => {
-                let why = "the nodes of this version cannot do that yet";
-                Self::refuse(Problem::new(Code::Denied, "node-1 does not grant it", why))
-            }
-            Request::Intend { .. }
-            | Request::Move { .. }
-            | Request::Rebalance
-            | Request::Split { .. }
-            | Request::Merge { .. } => self.reply(Granted { change, leader: Some(node_id(1)) }),
-        }
+        self.granted(change)
     }
 
     fn ledger(&self) -> Reply<'_, Ledger> {

@@ -3,6 +3,8 @@
 mod changes;
 mod strip;
 
+use std::io::Write as _;
+
 use clap::Subcommand;
 use proto::api::v1;
 use proto::api::v1::cluster::State;

@@ -1,5 +1,6 @@
 //! What this node answers: about the cluster for all nodes, else for the life that it has at the moment.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -111,7 +112,11 @@ impl Front {
 
     /// What each node that lives says of itself, all asked at once; who does not answer in time is left out.
     async fn words(&self, outside: &Outside, view: &View) -> Vec<Word> {
-        let ask = view.table.alive().map(|member| async move {
+        // Ascending, so that a node's last life is what stays: one that came back too soon to be declared
+        // dead would else be heard, and counted, twice.
+        let lives: BTreeMap<_, _> =
+            view.table.alive().map(|member| (&member.node, member)).collect();
+        let ask = lives.into_values().map(|member| async move {
             match self.said(outside, view, member, Question::Word).await? {
                 Said::Word(word) if word.node.id == member.node => Some(*word),
                 Said::Word(_) | Said::Found(_) => None,

@@ -48,7 +48,7 @@ fn nodes(before: &[v1::Node], now: &[v1::Node], lines: &mut Vec<String>) {
             }
             Some(_) => {}
         }
-        let known = was.get(&node.name).map_or(&[][..], |was| &was.copies);
+        let known = was.get(&node.name).map_or(&[][..], |was| was.copies.as_slice());
         for copy in node.copies.iter().filter(|copy| !known.contains(copy)) {
             lines.push(format!("{}  copied to {name}", format::short(copy)));
         }

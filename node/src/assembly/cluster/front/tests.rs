@@ -1,12 +1,11 @@
 //! Several fronts at one exchange, each with a life that says what it is told to.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use coordinator::machine::entry::Intent;
+use coordinator::machine::entry::{self, Entry, Intent};
 use coordinator::machine::letter::Leading;
 use coordinator::machine::member::Term;
-use coordinator::machine::table::Table;
+use coordinator::machine::table::{Standing, Table};
 use coordinator::machine::wish::Request;
 use proto::types::{Epoch, Incarnation, NodeId, RangeId, Slot};
 use tokio::sync::{mpsc, watch};
@@ -162,6 +161,20 @@ async fn every_node_says_the_same_of_the_cluster() {
     let front = &world.places[2].front;
     assert_eq!(front.ledger().await.unwrap().value, pictures[0].ledger);
     assert_eq!(front.overview().await.unwrap().value, pictures[0].overview);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_came_back_before_its_last_life_was_declared_dead_is_heard_once() {
+    let mut world = world();
+    let Some(Standing::Alive { address }) = world.table.standing(&member("b")) else { panic!() };
+    let second = Member { incarnation: Incarnation(2), ..member("b") };
+    let change = entry::Change::Joined { member: second, address: address.clone() };
+    world.table.apply(Entry { term: Term(1), change }).unwrap();
+    world.says(Some("b"));
+    for picture in world.pictures().await {
+        assert_eq!(picture.ledger.rows[0].1.consumed, 75);
+        assert_eq!(picture.overview.nodes.len(), 3);
+    }
 }
 
 #[tokio::test(start_paused = true)]
