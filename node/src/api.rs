@@ -11,6 +11,7 @@ mod snapshot;
 mod status;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use proto::api::v1::indicator_service_server::IndicatorServiceServer;
 use proto::api::v1::snapshot_service_server::SnapshotServiceServer;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tonic_reflection::server::Builder;
@@ -74,7 +76,12 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), Problem> {
     let counted = Arc::clone(&calls);
-    let services = Services { backend, calls };
+    let ending = CancellationToken::new();
+    let services = Services { backend, calls, ending: ending.clone() };
+    let stop = async move {
+        stop.await;
+        ending.cancel();
+    };
     // The errors' details and the health service too: else a client without files cannot read them.
     let reflection = || {
         Builder::configure()
@@ -137,6 +144,8 @@ fn broken(error: &dyn std::error::Error) -> Problem {
 struct Services {
     backend: Arc<dyn Backend>,
     calls: Arc<Calls>,
+    /// Cancelled when the server stops: it waits for calls under way, and a stream would never end.
+    ending: CancellationToken,
 }
 
 impl Services {

@@ -1,6 +1,8 @@
 //! The command line: what a person types, and how it is answered.
 
+mod change;
 mod client;
+mod cluster;
 mod completions;
 mod config;
 mod demo;
@@ -90,10 +92,13 @@ enum Command {
     /// Show where every record went, for each source partition.
     #[command(after_help = ledger::EXAMPLES)]
     Ledger,
-    /// Show the nodes of the cluster.
+    /// Show who owns what and what moves, once or all the time.
+    #[command(subcommand)]
+    Cluster(cluster::Command),
+    /// Show the nodes of the cluster, and say what they are used for.
     #[command(subcommand)]
     Node(node::Command),
-    /// Show the ranges of keys and who owns them.
+    /// Show the ranges of keys and who owns them, and move or split them.
     #[command(subcommand)]
     Range(range::Command),
     /// Take, list, check and restore snapshots.
@@ -143,6 +148,7 @@ async fn dispatch(
         Command::Tx(command) => tx::run(command, shared, io).await,
         Command::Indicator(command) => indicator::run(command, shared, io).await,
         Command::Ledger => ledger::run(shared, io).await,
+        Command::Cluster(command) => cluster::run(command, shared, io).await,
         Command::Node(command) => node::run(command, shared, io).await,
         Command::Range(command) => range::run(command, shared, io).await,
         Command::Snapshot(command) => snapshot::run(command, parts, shared, io).await,

@@ -39,7 +39,7 @@ pub async fn open(running: &Running, tasks: &TaskTracker) -> Result<Open, Proble
             tracing::error!(%problem, "api stopped");
         }
     });
-    let exporter = metrics::Exporter::new(Arc::clone(&running.backend), calls);
+    let exporter = metrics::Exporter::new(Arc::clone(&running.own), calls);
     tasks.spawn(metrics::serve(metrics, exporter, tasks.clone(), running.stop.clone()));
     Ok(open)
 }

@@ -1,20 +1,20 @@
 //! A backend for tests: one small, unhealthy bank with figures that are easy to check by hand.
 
+mod cluster;
 mod measures;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use parking_lot::Mutex;
-use proto::types::{
-    Epoch, EventTime, KeyRange, Leg, NodeId, Offset, RangeId, RecordTime, Sequence,
-    SourcePartition, Version,
-};
+use proto::types::{EventTime, Leg, Offset, RangeId, RecordTime, SourcePartition, Version};
 
 use crate::api::backend::{
-    Answer, AsOf, Backend, Cell, Cluster, Counts, Fault, Figure, Health, Held, Indicator,
-    IndicatorKind, Ledger, Node, NodeState, Progress, Pulse, Query, Range, RangeState, Reply,
-    ResultState, SeenLeg, Snapshot, SnapshotState, Transaction, Upkeep, Verdict,
+    Answer, AsOf, Backend, Cell, Change, Cluster, Counts, Fault, Figure, Granted, Held, Indicator,
+    IndicatorKind, Ledger, Node, Overview, Progress, Pulse, Query, Range, Reply, ResultState,
+    SeenLeg, Snapshot, SnapshotState, Transaction, Upkeep, Verdict,
 };
 use crate::problem::{Code, Problem};
 
@@ -34,6 +34,13 @@ pub(crate) struct Fake {
     pub(crate) doubled: u64,
     pub(crate) ranges: Option<NonZeroU16>,
     pub(crate) queries: Mutex<Vec<Query>>,
+    /// Nodes besides `node-1`, which leads where there are any; each owns a range, the last none but gets one.
+    pub(crate) others: u16,
+    pub(crate) changes: Arc<Mutex<Vec<Change>>>,
+    /// How often an overview was asked for. `r0` goes from node to node with each.
+    pub(crate) overviews: Arc<AtomicU16>,
+    /// Whether `r0` stays.
+    pub(crate) is_still: bool,
 }
 
 pub(crate) fn source(leg: Leg, partition: i32) -> SourcePartition {
@@ -86,44 +93,30 @@ fn legs(legs: &[Leg]) -> Vec<SeenLeg> {
 
 impl Backend for Fake {
     fn cluster(&self) -> Reply<'_, Cluster> {
-        let degraded = !self.reasons.is_empty();
-        self.reply(Cluster {
-            name: "bank-test".to_owned(),
-            health: if degraded { Health::Degraded } else { Health::Healthy },
-            reasons: self.reasons.clone(),
-            nodes: 1,
-            ranges: 4,
-            version: "0.1.0".to_owned(),
-        })
+        self.reply(self.cluster_now())
     }
 
     fn nodes(&self) -> Reply<'_, Vec<Node>> {
-        self.reply(vec![Node {
-            id: NodeId::new("node-1").unwrap(),
-            state: NodeState::Alive,
-            version: "0.1.0".to_owned(),
-            ranges: 4,
-            memory_bytes: 96 << 20,
-            memory_limit_bytes: None,
-            records_per_second: 6000.0,
-        }])
+        self.reply(self.nodes_now())
     }
 
     fn ranges(&self) -> Reply<'_, Vec<Range>> {
-        let count = self.ranges.unwrap_or(NonZeroU16::new(4).unwrap());
-        let range = |(id, keys): (u16, KeyRange)| Range {
-            id: RangeId(id),
-            keys,
-            owner: (id != 3).then(|| NodeId::new("node-1").unwrap()),
-            epoch: Epoch::new(7),
-            state: if id == 3 { RangeState::Unowned } else { RangeState::Serving },
-            open: 152,
-            state_bytes: 4 << 20,
-            lag_ms: 800,
-            sequence: Sequence(5850),
-            records_per_second: 1500.0,
-        };
-        self.reply((0..).zip(KeyRange::divide(count)).map(range).collect())
+        self.reply(self.ranges_now(0))
+    }
+
+    fn overview(&self) -> Reply<'_, Overview> {
+        let turn = self.overviews.fetch_add(1, Ordering::Relaxed);
+        self.reply(Overview {
+            cluster: self.cluster_now(),
+            nodes: self.nodes_now(),
+            ranges: self.ranges_now(if self.is_still { 0 } else { turn }),
+        })
+    }
+
+    /// Grants all but what would be of `node-9`, which nobody knows, and of `r9`, which may not be touched.
+    fn change(&self, change: Change) -> Reply<'_, Granted> {
+        self.changes.lock().push(change.clone());
+        self.granted(change)
     }
 
     fn ledger(&self) -> Reply<'_, Ledger> {

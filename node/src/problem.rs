@@ -103,6 +103,10 @@ register! {
     FileNotFound = 304, "FILE_NOT_FOUND", NotFound;
     /// The bucket that the cluster file names is not there.
     BucketNotFound = 305, "BUCKET_NOT_FOUND", NotFound;
+    /// No node of that name.
+    NodeNotFound = 306, "NODE_NOT_FOUND", NotFound;
+    /// No range of that number.
+    RangeNotFound = 307, "RANGE_NOT_FOUND", NotFound;
     /// No node answers at the endpoint.
     Unreachable = 401, "UNREACHABLE", Unavailable;
     /// The answer took too long.
@@ -115,6 +119,8 @@ register! {
     TooWide = 405, "QUERY_TOO_WIDE", ResourceExhausted;
     /// The object store does not answer.
     StoreUnreachable = 406, "OBJECT_STORE_UNREACHABLE", Unavailable;
+    /// No node is known to lead.
+    NobodyLeads = 407, "NOBODY_LEADS", Unavailable;
     /// The cluster answers and is not well.
     Unhealthy = 501, "UNHEALTHY", FailedPrecondition;
     /// Something like it is already under way.
@@ -125,6 +131,10 @@ register! {
     NotOffered = 603, "NOT_OFFERED", Unimplemented;
     /// Another process listens there.
     AddressTaken = 604, "ADDRESS_TAKEN", FailedPrecondition;
+    /// What only a cluster can do, asked of a node that is none.
+    Alone = 605, "NO_CLUSTER", FailedPrecondition;
+    /// Who leads does not grant it.
+    Denied = 606, "DENIED", FailedPrecondition;
     /// The caller's role may not do that.
     NotAllowed = 701, "ROLE_NEEDED", PermissionDenied;
     /// The object store does not let the node in.

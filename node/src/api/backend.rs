@@ -13,7 +13,9 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use proto::types::{EventTime, Offset, RangeId, RecordTime, SourcePartition};
 
-pub use self::cluster::{Cluster, Health, Node, NodeState, Range, RangeState};
+pub use self::cluster::{
+    Change, Cluster, Granted, Health, Node, NodeState, Overview, Range, RangeState,
+};
 pub use self::indicator::{Cell, Figure, Indicator, IndicatorKind, Query};
 pub use self::ledger::{Counts, Ledger};
 pub use self::measures::Measures;
@@ -33,6 +35,10 @@ pub trait Backend: Send + Sync + 'static {
     fn nodes(&self) -> Reply<'_, Vec<Node>>;
     /// The ranges, by their first key.
     fn ranges(&self) -> Reply<'_, Vec<Range>>;
+    /// All three, as of one moment.
+    fn overview(&self) -> Reply<'_, Overview>;
+    /// Asks who leads for something, and answers as soon as it is granted.
+    fn change(&self, change: Change) -> Reply<'_, Granted>;
     /// Where every record went.
     fn ledger(&self) -> Reply<'_, Ledger>;
     /// What is known of the transaction with that id.

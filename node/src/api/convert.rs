@@ -1,5 +1,6 @@
 //! Between the generated messages and our checked types: generated types stop here.
 
+mod change;
 mod cluster;
 mod indicator;
 mod snapshot;
@@ -9,7 +10,8 @@ use prost_types::{Duration, Timestamp};
 use proto::api::v1;
 use proto::types::{EventTime, RangeId, RecordTime};
 
-pub(super) use self::cluster::{cluster, ledger, node, range};
+pub(super) use self::change::{change, granted, node_of, range_of};
+pub(super) use self::cluster::{cluster, ledger, node, overview, range};
 pub(super) use self::indicator::{cell, indicator, query};
 pub(super) use self::snapshot::{snapshot, verdict};
 pub(super) use self::transaction::transaction;

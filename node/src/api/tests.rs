@@ -1,6 +1,7 @@
 //! The API over a real connection, against the fake bank.
 
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use proto::api::v1;
 use proto::api::v1::case_service_client::CaseServiceClient;
@@ -224,4 +225,123 @@ async fn a_client_without_our_files_finds_the_services_by_reflection() {
     for name in service_names().into_iter().chain(["grpc.health.v1.Health"]) {
         assert!(found.iter().any(|found| found == name), "{name} is not in {found:?}");
     }
+}
+
+#[tokio::test]
+async fn what_an_operator_asks_arrives_checked_and_comes_back_in_words() {
+    use coordinator::machine::entry::Intent;
+    use coordinator::machine::wish::Request;
+    use proto::types::NodeId;
+
+    let fake = Fake::default();
+    let changes = Arc::clone(&fake.changes);
+    let (channel, calls) = served(fake).await;
+    let mut client = ClusterServiceClient::new(channel);
+    let name = || "nodes/node-2".to_owned();
+    let drain = v1::DrainNodeRequest { name: name(), validate_only: true, request_id: "7".into() };
+    let granted = client.drain_node(drain).await.unwrap().into_inner();
+    assert_eq!(granted.summary, "node-2 gives its ranges to others and gets none");
+    assert_eq!((granted.leader.as_str(), granted.map_version), ("node-1", 42));
+    assert!(granted.validate_only);
+    let cordon = v1::CordonNodeRequest { name: name(), ..Default::default() };
+    assert!(!client.cordon_node(cordon).await.unwrap().into_inner().validate_only);
+    let undrain = v1::UncordonNodeRequest { name: name(), ..Default::default() };
+    client.uncordon_node(undrain).await.unwrap();
+    let (name, target_node) = ("ranges/r5".to_owned(), "node-3".to_owned());
+    let ask = v1::MoveRangeRequest { name: name.clone(), target_node, ..Default::default() };
+    assert_eq!(client.move_range(ask).await.unwrap().into_inner().summary, "r5 moves to node-3");
+    let ask =
+        v1::SplitRangeRequest { name: name.clone(), split_hash: Some(9), ..Default::default() };
+    client.split_range(ask).await.unwrap();
+    let ask = v1::MergeRangesRequest { name, other: "ranges/r6".into(), ..Default::default() };
+    client.merge_ranges(ask).await.unwrap();
+    client.rebalance_cluster(v1::RebalanceClusterRequest::default()).await.unwrap();
+
+    let changes = changes.lock().clone();
+    let node = |number: u32| NodeId::new(&format!("node-{number}")).unwrap();
+    let intend = |intent| Request::Intend { node: node(2), intent };
+    let expected = [
+        intend(Intent::Drain),
+        intend(Intent::Cordon),
+        intend(Intent::Serve),
+        Request::Move { range: RangeId(5), to: node(3) },
+        Request::Split { range: RangeId(5), at: Some(9) },
+        Request::Merge { left: RangeId(5), right: RangeId(6) },
+        Request::Rebalance,
+    ];
+    assert_eq!(changes.iter().map(|it| it.request.clone()).collect::<Vec<_>>(), expected);
+    assert_eq!((changes[0].is_trial, changes[0].request_id.as_str()), (true, "7"));
+    assert_eq!((changes[1].is_trial, changes[1].request_id.as_str()), (false, ""));
+    assert_eq!(calls.counts().len(), 7);
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_never_reaches_who_leads() {
+    let fake = Fake::default();
+    let changes = Arc::clone(&fake.changes);
+    let (channel, _) = served(fake).await;
+    let mut client = ClusterServiceClient::new(channel);
+    let drain = |name: &str, id: &str| {
+        let (name, request_id) = (name.to_owned(), id.to_owned());
+        v1::DrainNodeRequest { name, request_id, ..Default::default() }
+    };
+    for request in [drain("", ""), drain("nodes/A B", ""), drain("node-1", &"x".repeat(129))] {
+        let status = client.drain_node(request).await.unwrap_err();
+        assert_eq!(problem_of(&status).code, Code::BadArgument);
+    }
+    assert!(changes.lock().is_empty());
+    let status = client.drain_node(drain("node-9", "")).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::NotFound);
+    assert_eq!(problem_of(&status).code, Code::NodeNotFound);
+}
+
+#[tokio::test]
+async fn who_watches_is_told_at_once_and_then_what_changes() {
+    let (channel, _) = served(Fake { others: 2, ..Fake::default() }).await;
+    let mut client = ClusterServiceClient::new(channel);
+    let interval = Some(prost_types::Duration { seconds: 0, nanos: 1 });
+    let request = v1::WatchClusterRequest { interval };
+    let mut views = client.watch_cluster(request).await.unwrap().into_inner();
+    let mut owners = Vec::new();
+    for _ in 0..3 {
+        let view = views.message().await.unwrap().unwrap();
+        assert_eq!((view.nodes.len(), view.ranges.len()), (3, 4));
+        assert_eq!(view.cluster.unwrap().leader, "node-1");
+        owners.push(view.ranges[0].owner.clone());
+    }
+    assert_eq!(owners, ["node-1", "node-2", "node-1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_changes_who_watches_hears_within_ten_seconds_all_the_same() {
+    use futures::StreamExt as _;
+    use tokio::time::Instant;
+
+    let fake = Fake { is_still: true, ..Fake::default() };
+    let overviews = Arc::clone(&fake.overviews);
+    let ending = CancellationToken::new();
+    let (backend, calls) = (Arc::new(fake), Arc::default());
+    let services = Services { backend, calls, ending: ending.clone() };
+    let first = convert::overview(services.backend.overview().await.unwrap());
+    let began = Instant::now();
+    let mut views = services.views(first.clone(), Duration::from_secs(3));
+    // Time stands still but for what is waited for, so this is exact.
+    for seconds in [0, 9, 18] {
+        assert_eq!(views.next().await.unwrap().unwrap(), first);
+        assert_eq!(began.elapsed().as_secs(), seconds);
+    }
+    assert_eq!(overviews.load(std::sync::atomic::Ordering::Relaxed), 7);
+    // A server that stops waits for its calls.
+    ending.cancel();
+    assert!(views.next().await.is_none());
+}
+
+#[test]
+fn nobody_is_told_faster_than_he_can_read_nor_slower_than_the_heartbeat() {
+    let of = |seconds, nanos| watch::interval(Some(&prost_types::Duration { seconds, nanos }));
+    assert_eq!(watch::interval(None), Ok(Duration::from_secs(1)));
+    assert_eq!(of(0, 0), Ok(Duration::from_millis(250)));
+    assert_eq!(of(2, 0), Ok(Duration::from_secs(2)));
+    assert_eq!(of(3600, 0), Ok(Duration::from_secs(10)));
+    assert_eq!(of(-1, 0).unwrap_err().code, Code::BadArgument);
 }

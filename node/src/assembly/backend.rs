@@ -5,6 +5,7 @@ mod found;
 mod measures;
 pub(super) mod saved;
 mod standing;
+mod word;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,10 +15,12 @@ use actors::range::Report;
 use futures::FutureExt as _;
 use parking_lot::Mutex;
 
+pub(super) use self::standing::VERSION;
+pub(super) use self::word::Word;
 use super::upkeep::Upkeep;
 use crate::api::backend::{
-    Answer, AsOf, Backend, Cell, Cluster, Indicator, Ledger, Node, Pulse, Query, Range, Reply,
-    Snapshot, Transaction, Verdict,
+    Answer, AsOf, Backend, Cell, Change, Cluster, Granted, Indicator, Ledger, Node, Overview,
+    Pulse, Query, Range, Reply, Snapshot, Transaction, Verdict,
 };
 use crate::config::Config;
 use crate::problem::{Code, Problem};
@@ -80,6 +83,26 @@ impl Backend for EngineBackend {
             Ok(Answer { value, as_of: self.as_of(&reports) })
         }
         .boxed()
+    }
+
+    fn overview(&self) -> Reply<'_, Overview> {
+        async move {
+            let reports = self.reports().await?;
+            let value = Overview {
+                cluster: standing::cluster(self, &reports),
+                nodes: vec![standing::node(self, &reports)],
+                ranges: standing::ranges(self, &reports),
+            };
+            Ok(Answer { value, as_of: self.as_of(&reports) })
+        }
+        .boxed()
+    }
+
+    fn change(&self, _: Change) -> Reply<'_, Granted> {
+        let why = "it has no other nodes: its cluster file does not give listen.peer";
+        let alone = Problem::new(Code::Alone, "this node runs alone", why)
+            .remedy("give listen.peer in the cluster file of each node");
+        async move { Err(alone) }.boxed()
     }
 
     fn ledger(&self) -> Reply<'_, Ledger> {

@@ -1,9 +1,17 @@
 //! A node of a cluster: its transport, its part in who owns what, and one engine a life.
 
+mod ask;
 mod body;
 mod carry;
+#[cfg(test)]
+mod fixtures;
 mod front;
 mod hub;
+mod life;
+mod outside;
+mod picture;
+mod wire;
+mod wishes;
 
 use std::sync::Arc;
 
@@ -16,8 +24,9 @@ use tokio_util::task::TaskTracker;
 
 use self::body::EngineBodies;
 use self::carry::Carry;
-use self::front::Front;
+use self::front::{Front, Own};
 use self::hub::Hub;
+use self::outside::Outside;
 use super::durable::Ground;
 use super::memory::Shares;
 use crate::cli::Running;
@@ -33,12 +42,12 @@ pub(super) async fn node(config: Config, port: PeerPort) -> anyhow::Result<Runni
     let ground = Ground::open(&config).await?;
     // Not with `stop`: a life that ends says so, and hands over what it has, while the node stops.
     let transport = CancellationToken::new();
-    let hub = Arc::new(Hub::default());
+    let front = Arc::new(Front::default());
+    let hub = Arc::new(Hub::new(Arc::clone(&front)));
     let settings = transport_of(&config, &port, clock());
     let (inbox, end) = (Arc::<Hub>::clone(&hub), transport.clone());
     let peers = Peers::start(settings, inbox, tasks.clone(), end).await?;
     let address = port.advertise.unwrap_or_else(|| peers.address().to_string());
-    let front = Arc::new(Front::default());
     let journals: Arc<dyn Journals> = Arc::new(ground.journals());
     let bodies = EngineBodies {
         config: config.clone(),
@@ -49,6 +58,7 @@ pub(super) async fn node(config: Config, port: PeerPort) -> anyhow::Result<Runni
         front: Arc::clone(&front),
         clock: Arc::clone(&clock),
     };
+    let carry = Arc::new(Carry::new(peers.clone(), Arc::clone(&clock)));
     let setup = cluster::Setup {
         node: config.names.node.clone(),
         address: address.clone(),
@@ -57,14 +67,21 @@ pub(super) async fn node(config: Config, port: PeerPort) -> anyhow::Result<Runni
         seeds: config.discovery.clone(),
         control: ground.control(),
         journals,
-        carrier: Arc::new(Carry::new(peers.clone(), Arc::clone(&clock))),
+        carrier: Arc::<Carry>::clone(&carry),
         bodies: Arc::new(bodies),
-        clock,
+        clock: Arc::clone(&clock),
         nonce: actors::clock::nonce,
     };
     let (joined, run) = cluster::start(setup, stop.child_token()).await?;
     hub.connect(&joined);
-    front.connect(&joined);
+    front.connect(Outside {
+        name: config.names.cluster.clone(),
+        me: config.names.node.clone(),
+        view: joined.view.clone(),
+        admin: joined.admin.clone(),
+        carry,
+        clock,
+    });
     let started = vec![
         format!("node {} of cluster {}", config.names.node, config.names.cluster),
         format!("other nodes reach it at {address}"),
@@ -80,7 +97,9 @@ pub(super) async fn node(config: Config, port: PeerPort) -> anyhow::Result<Runni
         drop((joined, ground));
         ended
     };
-    Ok(Running { backend: front, api, metrics, started, stop, stopped: stopped.boxed() })
+    let own = Arc::new(Own(Arc::clone(&front)));
+    let stopped = stopped.boxed();
+    Ok(Running { backend: front, own, api, metrics, started, stop, stopped })
 }
 
 /// How the transport is set up. Its incarnation is the process's, not a life's: it comes before the first life, and has

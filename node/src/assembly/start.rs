@@ -137,6 +137,7 @@ fn running(
 ) -> Running {
     let (api, metrics) = (config.listen.public, config.listen.metrics);
     let backend = Arc::new(EngineBackend::new(Arc::clone(&engine), config, upkeep));
+    let own = Arc::<EngineBackend>::clone(&backend);
     let asked = stop.clone();
     let stopped = async move {
         let ended = tokio::select! {
@@ -151,7 +152,7 @@ fn running(
         drop(lock);
         ended
     };
-    Running { backend, api, metrics, started, stop, stopped: stopped.boxed() }
+    Running { backend, own, api, metrics, started, stop, stopped: stopped.boxed() }
 }
 
 pub(super) fn settings(config: &Config, held_bytes: usize) -> Settings {

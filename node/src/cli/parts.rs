@@ -63,6 +63,8 @@ pub trait Parts: Send + Sync {
 pub struct Running {
     /// What it knows.
     pub backend: Arc<dyn Backend>,
+    /// What it has alone, without other nodes: for its metrics.
+    pub own: Arc<dyn Backend>,
     /// Where its API is to listen.
     pub api: SocketAddr,
     /// Where its metrics are to listen.

@@ -14,8 +14,11 @@ Start here
 
 Look at
   tx           get                       indicator    list  query
-  ledger       where every record went   range        list
-  snapshot     list  create  verify  restore   node       list
+  ledger       where every record went   snapshot     list  create  verify  restore
+
+Operate
+  cluster      status  watch  rebalance  node         list  drain  cordon  undrain
+  range        list  move  split
 
 Set up
   run          Start a node              config       validate  show

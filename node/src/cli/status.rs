@@ -41,20 +41,8 @@ fn show(
     total: &v1::ledger::Row,
     newest: Option<&v1::Snapshot>,
 ) -> Result<(), Failure> {
-    let (word, tone) = match cluster.state() {
-        State::Healthy => ("HEALTHY", Tone::Good),
-        State::Degraded => ("DEGRADED", Tone::Warning),
-        State::Unavailable => ("UNAVAILABLE", Tone::Bad),
-        State::Unspecified => ("UNKNOWN", Tone::Warning),
-    };
+    headline(io, cluster)?;
     let as_of = cluster.as_of.clone().unwrap_or_default();
-    let sizes = [format::plural(cluster.nodes, "node"), format::plural(cluster.ranges, "range")];
-    let (word, sizes) = (io.paint(tone, word), sizes.join(", "));
-    io.line(&format!("{word}  {}, {sizes}, map v{}", cluster.name, cluster.map_version))?;
-    for reason in &cluster.reasons {
-        let mark = io.paint(Tone::Warning, "▲");
-        io.line(&format!("  {mark} {reason}"))?;
-    }
     let lag = format::span(as_of.lag.as_ref());
     point(io, as_of.complete, &format!("{lag} behind"), &missing(&as_of))?;
     let consumed = format::thousands(total.consumed);
@@ -70,6 +58,31 @@ fn show(
             point(io, true, &format!("newest snapshot {name} of {when}"), "")
         }
     }
+}
+
+/// Whether the cluster is well, how large it is, who leads, and what is wrong.
+pub(super) fn headline(io: &mut Io, cluster: &v1::Cluster) -> Result<(), Failure> {
+    let (word, tone) = match cluster.state() {
+        State::Healthy => ("HEALTHY", Tone::Good),
+        State::Degraded => ("DEGRADED", Tone::Warning),
+        State::Unavailable => ("UNAVAILABLE", Tone::Bad),
+        State::Unspecified => ("UNKNOWN", Tone::Warning),
+    };
+    let sizes = [format::plural(cluster.nodes, "node"), format::plural(cluster.ranges, "range")];
+    let (word, sizes) = (io.paint(tone, word), sizes.join(", "));
+    // A node that runs alone has nobody to be led by.
+    let leads = match (cluster.leader.as_str(), cluster.nodes) {
+        ("", 0..=1) => String::new(),
+        ("", _) => ", nobody leads".to_owned(),
+        (leader, _) => format!(", {leader} leads"),
+    };
+    let (name, version) = (&cluster.name, cluster.map_version);
+    io.line(&format!("{word}  {name}, {sizes}, map v{version}{leads}"))?;
+    for reason in &cluster.reasons {
+        let mark = io.paint(Tone::Warning, "▲");
+        io.line(&format!("  {mark} {reason}"))?;
+    }
+    Ok(())
 }
 
 fn missing(as_of: &v1::AsOf) -> String {

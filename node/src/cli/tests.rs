@@ -26,8 +26,10 @@ pub(super) struct FakeParts {
 fn running(fake: Fake, arguments: &DemoArguments) -> Running {
     let stop = CancellationToken::new();
     let stopped = stop.clone().cancelled_owned();
+    let backend = Arc::new(fake);
     Running {
-        backend: Arc::new(fake),
+        own: Arc::<Fake>::clone(&backend),
+        backend,
         api: arguments.api,
         metrics: arguments.metrics,
         started: vec!["16 ranges, no Kafka needed".to_owned()],
@@ -486,4 +488,105 @@ async fn a_demo_whose_port_is_refused_stops_what_it_started() {
     let ended = alone(line, &FakeParts::default()).await;
     assert_eq!((ended.exit, ended.out.as_str()), (Exit::Invalid, ""));
     contains(&ended.err, &["error[TL-0805]: cannot listen on 0.0.0.0:0"]);
+}
+
+/// Three nodes; the third has nothing yet.
+fn cluster() -> Fake {
+    Fake { others: 2, ..Fake::default() }
+}
+
+#[tokio::test]
+async fn who_owns_what_and_what_moves_is_seen_at_a_glance() {
+    let ended = asked(cluster(), "cluster status").await;
+    assert_eq!(ended.exit, Exit::Done, "{}", ended.err);
+    assert_eq!(
+        ended.out,
+        "HEALTHY  bank-test, 3 nodes, 4 ranges, map v42, node-1 leads\n\
+         NODE    STATE  RANGES  OPEN  RECORDS/S  BY KEY\n\
+         node-1  alive       1   304       6000  ■·■·\n\
+         node-2  alive       1   152       6000  ·■··\n\
+         node-3  alive       0     0       6000  ·◇··\n  \
+         ▲ r1  node-2 → node-3  copied\n"
+    );
+    let ended = asked(cluster(), "cluster status -o json").await;
+    let view: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(view["nodes"][2]["copies"][0], "ranges/r1");
+    assert_eq!(view["cluster"]["leader"], "node-1");
+    let ended = asked(cluster(), "status").await;
+    contains(&ended.out, &["HEALTHY  bank-test, 3 nodes, 4 ranges, map v42, node-1 leads\n"]);
+    let reasons = vec!["node-3 is dead".to_owned()];
+    let ended = asked(Fake { reasons, ..cluster() }, "cluster status").await;
+    assert_eq!(ended.exit, Exit::Unhealthy);
+    contains(&ended.out, &["DEGRADED  bank-test", "  ▲ node-3 is dead\n"]);
+}
+
+#[tokio::test]
+async fn an_operator_is_told_what_was_granted_and_where_to_see_it() {
+    let lines = [
+        (
+            "node drain node-2",
+            "✓ node-1 grants it: node-2 gives its ranges to others and gets none\n",
+        ),
+        (
+            "node cordon node-2",
+            "✓ node-1 grants it: node-2 keeps the ranges that it has and gets no others\n",
+        ),
+        ("node undrain node-2", "✓ node-1 grants it: node-2 takes its share of the ranges\n"),
+        ("range move r2 --to node-3", "✓ node-1 grants it: r2 moves to node-3\n"),
+        ("range split r2 --at 4800000000000000", "✓ node-1 grants it: r2 becomes two ranges\n"),
+        (
+            "cluster rebalance",
+            "✓ node-1 grants it: ranges that were moved by hand go where the plan puts them\n",
+        ),
+    ];
+    for (line, out) in lines {
+        let ended = asked(cluster(), line).await;
+        assert_eq!((ended.exit, ended.out.as_str()), (Exit::Done, out), "{line}");
+        contains(&ended.err, &["throughline cluster watch"]);
+    }
+    let ended = asked(cluster(), "node drain node-2 --dry-run").await;
+    contains(&ended.out, &["✓ it would be granted: node-2 gives"]);
+    contains(&ended.err, &["Nothing was changed."]);
+    let ended = asked(cluster(), "range move r2 --to node-3 --request-id 7 -o json").await;
+    let granted: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!((&granted["leader"], &granted["mapVersion"]), (&"node-1".into(), &"42".into()));
+}
+
+#[tokio::test]
+async fn what_is_not_granted_says_why_and_what_to_do() {
+    let ended = asked(cluster(), "node drain node-9").await;
+    assert_eq!((ended.exit, ended.out.as_str()), (Exit::NotFound, ""));
+    let told = ["error[TL-0306]: it is not granted\n", "  do    throughline node list"];
+    contains(&ended.err, &told);
+    let ended = asked(cluster(), "range split r9").await;
+    assert_eq!(ended.exit, Exit::Conflict);
+    contains(&ended.err, &["error[TL-0606]: node-1 does not grant it\n"]);
+    assert_eq!(asked(cluster(), "range move 5 --to node-1").await.exit, Exit::Invalid);
+    assert_eq!(asked(cluster(), "range move r5").await.exit, Exit::Usage);
+    assert_eq!(asked(cluster(), "range split r5 --at xyz").await.exit, Exit::Usage);
+}
+
+#[tokio::test]
+async fn who_watches_sees_a_line_for_each_change_until_the_node_ends() {
+    let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let fake = cluster();
+    let (overviews, stop) = (Arc::clone(&fake.overviews), CancellationToken::new());
+    let server = serve(listener, Arc::new(fake), Arc::default(), stop.clone().cancelled_owned());
+    TaskTracker::new().spawn(server);
+    let line = format!("cluster watch --endpoint {endpoint}");
+    let parts = FakeParts::default();
+    let turned = async {
+        // What the third overview says has been told when the fourth is asked for.
+        while overviews.load(std::sync::atomic::Ordering::Relaxed) < 4 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        stop.cancel();
+    };
+    let (ended, ()) = tokio::join!(alone(&line, &parts), turned);
+    assert_eq!(ended.exit, Exit::Unreachable);
+    let moves =
+        ["r0  node-1 → node-2  serving, epoch 7\n", "r0  node-2 → node-1  serving, epoch 7\n"];
+    contains(&ended.out, &["HEALTHY  bank-test, 3 nodes", moves[0], moves[1]]);
+    contains(&ended.err, &["error[TL-0401]: the node tells nothing more"]);
 }

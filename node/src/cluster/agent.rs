@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::body::Ending;
-use ask::{Asked, Asking};
+pub(crate) use ask::Asked;
+use ask::Asking;
 use follow::Follow;
 use living::{Event, Living};
 

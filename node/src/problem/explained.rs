@@ -92,6 +92,14 @@ explain! {
         "the bucket of storage.objects is not there",
         "its name is another one, or it lies at another endpoint or in another region",
         "create the bucket, or mend storage.objects and storage.s3 in the cluster file";
+    NodeNotFound:
+        "there is no node of that name",
+        "it never joined this cluster, or has another name",
+        "throughline node list";
+    RangeNotFound:
+        "there is no range of that number",
+        "it never was, or has been split or merged since",
+        "throughline range list";
     Unreachable:
         "nobody answers there",
         "no node or broker runs at that address, or a firewall is between",
@@ -116,6 +124,10 @@ explain! {
         "the object store does not answer",
         "nothing listens at its endpoint, a firewall is between, or its certificate is not trusted",
         "see that storage.s3.endpoint can be reached from this machine, then start the node again";
+    NobodyLeads:
+        "no node is known to lead, so nothing can be moved",
+        "who led has stopped and no other has taken over yet, or this node is cut off from it",
+        "wait some seconds, then look at throughline cluster status; everything else goes on meanwhile";
     Unhealthy:
         "the node answers and is not well, or had to stop",
         "the reason is in the message: a broker, a disk, a part that failed",
@@ -136,6 +148,14 @@ explain! {
         "the address cannot be listened on",
         "another process listens there, or the port is reserved",
         "stop the other process, or choose another port";
+    Alone:
+        "this node runs alone, and only a cluster can do that",
+        "its cluster file has no listen.peer, so it has no other nodes",
+        "give listen.peer in the cluster file of each node, and start them again";
+    Denied:
+        "who leads does not grant it",
+        "the nodes, the ranges or this version forbid it now: the message says which",
+        "do what the message says, then ask again";
     NotAllowed:
         "the caller may not do that",
         "its role does not include it",

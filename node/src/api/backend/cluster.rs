@@ -1,5 +1,6 @@
 //! The cluster, its nodes and its ranges, as the API shows them.
 
+use coordinator::machine::wish::Request;
 use proto::types::{Epoch, KeyRange, NodeId, RangeId, Sequence};
 
 /// Whether the cluster does its work.
@@ -28,6 +29,39 @@ pub struct Cluster {
     pub ranges: u32,
     /// The version of the node that answers.
     pub version: String,
+    /// Who leads; `None` where no node is known to, or the node runs alone.
+    pub leader: Option<NodeId>,
+}
+
+/// The cluster with all that is in it, as of one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Overview {
+    /// Whether it is well.
+    pub cluster: Cluster,
+    /// The nodes, by name.
+    pub nodes: Vec<Node>,
+    /// The ranges, by their first key.
+    pub ranges: Vec<Range>,
+}
+
+/// What an operator asks of who leads.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Change {
+    /// What is to be so.
+    pub request: Request,
+    /// Only check whether it would be granted.
+    pub is_trial: bool,
+    /// The same id again is the same request; empty where it has none.
+    pub request_id: String,
+}
+
+/// What was granted: it is not done yet.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Granted {
+    /// What.
+    pub change: Change,
+    /// Who granted it; `None` where no node was known to lead.
+    pub leader: Option<NodeId>,
 }
 
 /// What a node is up to.
@@ -35,8 +69,10 @@ pub struct Cluster {
 pub enum NodeState {
     /// Heard of lately.
     Alive,
-    /// Silent for a while.
+    /// It does not answer, and is not held dead yet.
     Suspect,
+    /// Keeps the ranges that it has, and gets no others.
+    Cordoned,
     /// Giving its ranges away.
     Draining,
     /// Held dead.
@@ -60,6 +96,8 @@ pub struct Node {
     pub memory_limit_bytes: Option<u64>,
     /// Records applied, of late.
     pub records_per_second: f64,
+    /// The ranges of which it keeps a copy, since it is to own them.
+    pub copies: Vec<RangeId>,
 }
 
 /// What a range is up to.
@@ -75,12 +113,14 @@ pub enum RangeState {
     Stopped,
     /// Nobody owns it.
     Unowned,
+    /// Its owner does not answer.
+    Silent,
 }
 
 impl RangeState {
     /// Every state.
-    pub const ALL: [Self; 5] =
-        [Self::Serving, Self::Restoring, Self::Closing, Self::Stopped, Self::Unowned];
+    pub const ALL: [Self; 6] =
+        [Self::Serving, Self::Restoring, Self::Closing, Self::Stopped, Self::Unowned, Self::Silent];
 
     /// The word for screens, the API and metrics.
     #[must_use]
@@ -91,6 +131,7 @@ impl RangeState {
             Self::Closing => "closing",
             Self::Stopped => "stopped",
             Self::Unowned => "unowned",
+            Self::Silent => "silent",
         }
     }
 }

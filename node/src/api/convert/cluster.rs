@@ -3,7 +3,18 @@
 use proto::api::v1;
 
 use super::{as_of, count, duration_ms, range_name, small};
-use crate::api::backend::{Answer, Cluster, Counts, Health, Ledger, Node, NodeState, Range};
+use crate::api::backend::{
+    Answer, Cluster, Counts, Health, Ledger, Node, NodeState, Overview, Range,
+};
+
+pub(in crate::api) fn overview(answer: Answer<Overview>) -> v1::WatchClusterResponse {
+    let Overview { cluster: value, nodes, ranges } = answer.value;
+    v1::WatchClusterResponse {
+        cluster: Some(cluster(Answer { value, as_of: answer.as_of })),
+        nodes: nodes.into_iter().map(node).collect(),
+        ranges: ranges.into_iter().map(range).collect(),
+    }
+}
 
 pub(in crate::api) fn cluster(answer: Answer<Cluster>) -> v1::Cluster {
     let cluster = answer.value;
@@ -21,6 +32,7 @@ pub(in crate::api) fn cluster(answer: Answer<Cluster>) -> v1::Cluster {
         ranges: small(cluster.ranges),
         as_of: Some(as_of(&answer.as_of)),
         version: cluster.version,
+        leader: cluster.leader.map(|leader| leader.to_string()).unwrap_or_default(),
     }
 }
 
@@ -28,6 +40,7 @@ pub(in crate::api) fn node(node: Node) -> v1::Node {
     let state = match node.state {
         NodeState::Alive => "alive",
         NodeState::Suspect => "suspect",
+        NodeState::Cordoned => "cordoned",
         NodeState::Draining => "draining",
         NodeState::Dead => "dead",
     };
@@ -39,6 +52,7 @@ pub(in crate::api) fn node(node: Node) -> v1::Node {
         memory_bytes: count(node.memory_bytes),
         memory_limit_bytes: count(node.memory_limit_bytes.unwrap_or(0)),
         records_per_second: node.records_per_second,
+        copies: node.copies.into_iter().map(range_name).collect(),
     }
 }
 

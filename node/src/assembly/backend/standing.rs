@@ -18,7 +18,7 @@ use crate::api::backend::{
 use crate::assembly::memory;
 
 /// The version of this program.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(in crate::assembly) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Results that are further behind than this make the cluster degraded.
 const LAG_MS: u64 = 30_000;
 
@@ -36,6 +36,10 @@ impl Rates {
         if elapsed_ms < 500 {
             return;
         }
+        // A range that has gone takes its rate with it.
+        let is_here = |range: &RangeId| reports.iter().any(|it| it.identity.id == *range);
+        self.consumed.retain(|range, _| is_here(range));
+        self.per_second.retain(|range, _| is_here(range));
         for report in reports {
             let (id, now) = (report.identity.id, consumed(report));
             let before = self.consumed.insert(id, now).unwrap_or(now);
@@ -87,6 +91,7 @@ pub(super) fn cluster(backend: &EngineBackend, reports: &[Report]) -> Cluster {
         nodes: 1,
         ranges: u32::try_from(reports.len()).unwrap_or(u32::MAX),
         version: VERSION.to_owned(),
+        leader: None,
     }
 }
 
@@ -124,6 +129,7 @@ pub(super) fn node(backend: &EngineBackend, reports: &[Report]) -> Node {
         memory_bytes: resident_bytes().unwrap_or(0),
         memory_limit_bytes: Some(memory::bytes(&backend.config)),
         records_per_second: rates.per_second.values().sum(),
+        copies: backend.engine.copies().into_iter().map(|(range, ..)| range).collect(),
     }
 }
 

@@ -115,7 +115,8 @@ impl EngineBodies {
             outbox_bytes: self.shares.outbox,
             clock: Arc::clone(clock),
         };
-        let engine = Arc::new(Engine::start(setup, source, outlet::sink(config)).await?);
+        let sink = outlet::sink(config, (member.incarnation, member.node.clone()));
+        let engine = Arc::new(Engine::start(setup, source, sink).await?);
         let (map, newest) = watch::channel(None);
         tasks.spawn(follow(Arc::clone(&engine), newest, stop.clone()));
         Ok(EngineBody {
@@ -141,8 +142,9 @@ impl Bodies for EngineBodies {
             let engine = Arc::clone(&body.engine);
             let (snapshots, view) = (self.ground.snapshots(), self.ground.view(member).await?);
             let upkeep = Upkeep::new(Arc::clone(&engine), snapshots, view, self.config.clone());
-            let backend =
-                EngineBackend::new(Arc::clone(&engine), self.config.clone(), Arc::new(upkeep));
+            let upkeep = Arc::new(upkeep);
+            body.tasks.spawn(Arc::clone(&upkeep).run(body.stop.clone()));
+            let backend = EngineBackend::new(Arc::clone(&engine), self.config.clone(), upkeep);
             self.hub.begin(engine);
             self.front.begin(Arc::new(backend));
             let body: Arc<dyn Body> = Arc::new(body);

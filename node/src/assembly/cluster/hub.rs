@@ -5,20 +5,20 @@ use std::sync::{Arc, OnceLock};
 use actors::engine::Engine;
 use bytes::Bytes;
 use coordinator::machine::table::Standing;
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tracing::debug;
 
+use super::front::Front;
 use crate::cluster::Cluster;
 use crate::cluster::agent::View;
 use crate::cluster::post::Post;
 use crate::peer::{Duplex, Inbox, Peer};
 
 /// Gives what comes to whoever it is for.
-#[derive(Default)]
 pub(super) struct Hub {
+    front: Arc<Front>,
     /// Not set before the node takes part in the cluster: what comes by then is lost, and comes again.
     cluster: OnceLock<(Arc<Post>, watch::Receiver<View>)>,
     /// The engine of this life; `None` between two lives.
@@ -26,6 +26,10 @@ pub(super) struct Hub {
 }
 
 impl Hub {
+    pub(super) fn new(front: Arc<Front>) -> Self {
+        Self { front, cluster: OnceLock::new(), engine: Mutex::default() }
+    }
+
     pub(super) fn connect(&self, cluster: &Cluster) {
         if self.cluster.set((Arc::clone(&cluster.post), cluster.view.clone())).is_err() {
             debug!("the cluster was known already");
@@ -50,9 +54,8 @@ impl Inbox for Hub {
         }
     }
 
-    /// Nothing is asked in this version: whoever asks gets an answer that says nothing.
-    fn asked(&self, _from: Peer, _body: Bytes) -> BoxFuture<'static, Bytes> {
-        async { Bytes::new() }.boxed()
+    fn asked(&self, _from: Peer, body: Bytes) -> BoxFuture<'static, Bytes> {
+        self.front.asked(&body)
     }
 
     fn streamed(&self, from: Peer, duplex: Duplex) {

@@ -46,7 +46,8 @@ pub(super) async fn snapshot(
         };
         let checkpoint = phases.measure(Phase::Checkpoint, checkpoint).await?;
         held_ms = held_ms.max(clock().saturating_sub(asked_ms));
-        let upload = snapshots.upload(&to, &engine.life());
+        let life = engine.life();
+        let upload = snapshots.upload(&to, &life);
         let files = phases.measure(Phase::Upload, upload).await;
         let files = files.map_err(|error| saved::failed(&error))?;
         drop(tokio::fs::remove_dir_all(&to).await);

@@ -112,7 +112,7 @@ fn draw_ranges(ranges: &[Range], palette: Palette, area: Rect, frame: &mut Frame
         RangeState::Serving => Span::styled("■ ", palette.good),
         RangeState::Restoring | RangeState::Closing => Span::styled("▲ ", palette.warning),
         RangeState::Stopped => Span::styled("× ", palette.bad),
-        RangeState::Unowned => Span::styled("□ ", palette.bad),
+        RangeState::Unowned | RangeState::Silent => Span::styled("□ ", palette.bad),
     });
     let room = usize::from(area.width / 2);
     let mut strip: Vec<_> = marks.take(room).collect();

@@ -13,14 +13,14 @@ const PATIENCE_MS: u64 = 5_000;
 const MAX_WAITING: usize = 16;
 
 /// A request, and who waits for its answer.
-pub(super) type Asked = (Request, oneshot::Sender<Result<(), String>>);
+pub(crate) type Asked = (Request, oneshot::Sender<Result<(), String>>);
 
 /// Makes requests of who leads, on behalf of an operator.
 #[derive(Clone, Debug)]
 pub struct Admin(mpsc::Sender<Asked>);
 
 impl Admin {
-    pub(super) fn new() -> (Self, mpsc::Receiver<Asked>) {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Asked>) {
         let (requests, asked) = mpsc::channel(MAX_WAITING);
         (Self(requests), asked)
     }

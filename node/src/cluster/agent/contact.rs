@@ -24,7 +24,8 @@ impl Agent {
         }
         self.heard_ms = self.now_ms();
         self.follow.wants(beat.control_slot);
-        self.view.send_modify(|view| view.leader = Some(beat));
+        let heard_ms = self.heard_ms;
+        self.view.send_modify(|view| (view.leader, view.heard_ms) = (Some(beat), heard_ms));
         if is_other {
             // It has heard nothing of this node yet.
             self.asked_to_join_ms = None;

@@ -53,6 +53,8 @@ pub struct View {
     pub member: Option<Member>,
     /// Who was heard to lead last; `None` before anybody was.
     pub leader: Option<Leading>,
+    /// When that was, by the node's clock; 0 before.
+    pub heard_ms: u64,
     /// The control log as far as it was read.
     pub table: Arc<Table>,
     /// Up to which slot.
