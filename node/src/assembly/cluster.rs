@@ -18,6 +18,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use coordinator::coordinator::Journals;
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use proto::types::Incarnation;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -82,24 +83,31 @@ pub(super) async fn node(config: Config, port: PeerPort) -> anyhow::Result<Runni
         carry,
         clock,
     });
+    let ending = (stop.clone(), transport, tasks);
+    let stopped = until_it_ends(run, ending, (joined, ground)).boxed();
+    let names = &config.names;
     let started = vec![
-        format!("node {} of cluster {}", config.names.node, config.names.cluster),
+        format!("node {} of cluster {}", names.node, names.cluster),
         format!("other nodes reach it at {address}"),
     ];
-    let (api, metrics) = (config.listen.public, config.listen.metrics);
-    let asked = stop.clone();
-    let stopped = async move {
-        let ended = run.await.context("take part in the cluster");
-        asked.cancel();
-        transport.cancel();
-        tasks.close();
-        tasks.wait().await;
-        drop((joined, ground));
-        ended
-    };
     let own = Arc::new(Own(Arc::clone(&front)));
-    let stopped = stopped.boxed();
+    let (api, metrics) = (config.listen.public, config.listen.metrics);
     Ok(Running { backend: front, own, api, metrics, started, stop, stopped })
+}
+
+/// The node's part in the cluster, and then the end of all that goes with it.
+async fn until_it_ends(
+    run: BoxFuture<'static, anyhow::Result<()>>,
+    (asked, transport, tasks): (CancellationToken, CancellationToken, TaskTracker),
+    held: (cluster::Cluster, Ground),
+) -> anyhow::Result<()> {
+    let ended = run.await.context("take part in the cluster");
+    asked.cancel();
+    transport.cancel();
+    tasks.close();
+    tasks.wait().await;
+    drop(held);
+    ended
 }
 
 /// How the transport is set up. Its incarnation is the process's, not a life's: it comes before the first life, and has

@@ -77,6 +77,8 @@ impl Range {
     /// What the range says about itself.
     #[must_use]
     pub fn status(&self) -> Status {
+        // Who takes it over would have to read these legs again.
+        let is_read_again = self.is_ending && self.has_young();
         Status {
             open: self.boxes.open(),
             correctable: self.boxes.correctable(),
@@ -90,7 +92,7 @@ impl Range {
             clock: self.positions.clock(),
             is_settled: !self.pending.is_touched
                 && !self.figures.are_behind()
-                && !(self.is_ending && self.has_young())
+                && !is_read_again
                 && self.deciding() == 0,
         }
     }

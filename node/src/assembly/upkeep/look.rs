@@ -117,8 +117,8 @@ mod tests {
 
         let again = member("c", 2);
         let back = table(vec![dead("c", 1), joined("c", 2)]);
-        check(&back, &a, &[a.clone()]);
-        check(&back, &again, &[again.clone(), c.clone()]);
+        check(&back, &a, std::slice::from_ref(&a));
+        check(&back, &again, &[again.clone(), c]);
     }
 
     #[test]

@@ -150,7 +150,7 @@ async fn i10_what_goes_while_it_is_to_be_read_is_no_gap_that_goes_unnoticed() {
     world.commit(3, 1).await;
     world.next_life().await;
     let holdings = [world.holding()];
-    let listed = listing::list(&holdings).await.unwrap();
+    let listed = list(&holdings).await.unwrap();
     // The last commit of all: none follows that could show that it is missing.
     world.journal(&life("node-1", 1)).trim(Slot(3)).await.unwrap();
     let (standing, origin) = (Standing::nowhere(RANGE), Origin::Journal);
