@@ -10,7 +10,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::sync::broadcast;
 use tracing::{debug, error};
 
-use crate::machine::aggregate::Aggregate;
+use crate::machine::aggregate::{Again, Aggregate};
 pub use crate::machine::aggregate::{Answer, AsOf, Query, Report, UpsertRow, View};
 use crate::machine::partial::layout::Layout;
 
@@ -31,6 +31,11 @@ pub enum Message {
     Report(Report),
     /// These ranges are expected to report from now on, and no others.
     Expect(BTreeSet<RangeId>),
+    /// The dimension is this aggregator's from now on, with these ranges; another had it before, and may push for a
+    /// while yet.
+    Take(BTreeSet<RangeId>),
+    /// The dimension is another's from now on: nothing is known and nothing pushed until [`Message::Take`].
+    Yield,
     /// A range's reports are not to be relied on: forget them, it will report whole again.
     Forget(RangeId),
     /// Names and indicators have changed.
@@ -64,6 +69,8 @@ pub struct State {
     layout: Arc<Layout>,
     upserts: Box<dyn Upserts>,
     subscribers: broadcast::Sender<Arc<[View]>>,
+    /// `None` where nobody else has had the dimension.
+    again: Option<Again>,
     every: Option<Duration>,
 }
 
@@ -88,7 +95,20 @@ impl State {
         }
     }
 
+    fn take(&mut self, ranges: &BTreeSet<RangeId>) {
+        self.aggregate.expect(ranges);
+        self.again = Some(Again::default());
+    }
+
+    fn give_up(&mut self) {
+        self.aggregate.expect(&BTreeSet::new());
+        self.again = None;
+    }
+
     fn push(&mut self) {
+        if self.again.as_mut().is_some_and(Again::tick) {
+            self.aggregate.give_again();
+        }
         let views = self.aggregate.take_changed();
         if views.is_empty() {
             return;
@@ -121,7 +141,7 @@ impl Actor for Aggregator {
     ) -> Result<State, ActorProcessingErr> {
         let (aggregate, subscribers) =
             (Aggregate::new(ranges), broadcast::Sender::new(MAX_PUSHES_BEHIND));
-        Ok(State { aggregate, layout, upserts, subscribers, every })
+        Ok(State { aggregate, layout, upserts, subscribers, again: None, every })
     }
 
     async fn post_start(
@@ -145,6 +165,8 @@ impl Actor for Aggregator {
         match message {
             Message::Report(report) => state.report(&report),
             Message::Expect(ranges) => state.aggregate.expect(&ranges),
+            Message::Take(ranges) => state.take(&ranges),
+            Message::Yield => state.give_up(),
             Message::Forget(range) => state.aggregate.forget_range(range),
             Message::Layout(layout) => state.layout = layout,
             Message::Query(query, reply) => answer(reply, state.aggregate.query(&query)),
@@ -232,6 +254,34 @@ mod tests {
         assert_eq!(memory.versions(), [[3]]);
         assert_eq!(answer.cells[..], pushes.recv().await.unwrap()[..]);
         assert!(pushes.try_recv().is_err());
+        actor.stop(None);
+    }
+
+    #[tokio::test]
+    async fn who_takes_a_dimension_over_pushes_everything_again_and_who_yields_it_nothing() {
+        let (actor, memory) = aggregator(None).await;
+        let take = || Message::Take([RangeId(1)].into());
+        let ticks = |count| (0..count).for_each(|_| actor.cast(Message::Tick).unwrap());
+        actor.cast(take()).unwrap();
+        actor.cast(report(1)).unwrap();
+        ticks(179);
+        call!(actor, Message::AsOf).unwrap();
+        assert_eq!(memory.versions(), [[1], [1]], "at first, and with the 60th tick");
+        ticks(1);
+        actor.cast(report(2)).unwrap();
+        actor.cast(Message::Yield).unwrap();
+        actor.cast(report(2)).unwrap();
+        ticks(500);
+        let answer = call!(actor, Message::Query, query()).unwrap();
+        assert_eq!((answer.cells.len(), answer.as_of.ranges.len()), (0, 0));
+        assert_eq!(memory.versions().len(), 3, "and with the 180th, and no more");
+
+        actor.cast(take()).unwrap();
+        ticks(1);
+        actor.cast(report(1)).unwrap();
+        ticks(1);
+        call!(actor, Message::AsOf).unwrap();
+        assert_eq!(memory.versions()[3..], [[1]], "once it is whole, whatever was pushed before");
         actor.stop(None);
     }
 

@@ -24,6 +24,8 @@ use proto::log::Log;
 use proto::types::{Epoch, Incarnation, KeyRange, NodeId, PartitionIndex, RangeId, Slot};
 use ractor::RpcReplyPort;
 
+pub(crate) use aggregators::Connection;
+pub use aggregators::Ears;
 pub use change::ReleaseError;
 pub use links::{Links, Shown};
 pub use query::{Cells, QueryError, TransactionFound};

@@ -2,27 +2,28 @@
 //!
 //! An error stops it, and with it the node: what is in doubt is dropped and restored (I4).
 
+mod report;
 mod supply;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
 use proto::types::{Offset, PartitionIndex, RecordTime, Sequence, Slot, TransactionKey};
 
+use crate::engine::Ears;
 use crate::journal::object::Packed;
-use crate::machine::block::{Block, Head, Place};
-use crate::machine::ledger::Counts;
+use crate::machine::block::{Block, Place};
 use crate::machine::outbox::Outbox;
-use crate::machine::positions::{Batch, Position, Receipt, Said};
-use crate::machine::range::{
-    ApplyError, DeadLetters, Found, Identity, Outcome, Range as Machine, Status,
-};
+use crate::machine::positions::{Batch, Receipt, Said};
+use crate::machine::range::{ApplyError, Found, Identity, Outcome, Range as Machine};
 use crate::machine::restore::Standing;
 use crate::machine::transaction::Rules;
 use crate::store::{Store, StoreError, memory::MemoryStore};
 use crate::transaction::{self, Transaction};
 use crate::{committer, engine, publisher, reader};
+pub use report::{Checkpoint, Report};
 use supply::Supply;
 
 /// What may be said to a range.
@@ -40,6 +41,8 @@ pub enum Message {
     Committed(Slot),
     /// The sink has acknowledged every row up to that one.
     Acknowledged(Sequence),
+    /// Tell the aggregators of these dimensions the whole share.
+    Tell(BTreeSet<String>),
     /// The range is about to end here: commit whole figures, and all that is open by value, without delay.
     Ending,
     /// What is known about a transaction?
@@ -48,40 +51,6 @@ pub enum Message {
     Report(RpcReplyPort<Report>),
     /// Write a copy of the store, as of the last commit, to the folder; `None` before the first commit.
     Checkpoint(std::path::PathBuf, RpcReplyPort<Result<Option<Checkpoint>, String>>),
-}
-
-/// How things stand in a range.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// Which range it is.
-    pub identity: Identity,
-    /// What the machine says.
-    pub status: Status,
-    /// How far each source partition has been applied.
-    pub positions: Vec<Position>,
-    /// What became of each source partition's records.
-    pub ledger: Vec<Counts>,
-    /// Results of each state since the start: complete, incomplete, corrected.
-    pub emitted: [u64; 3],
-    /// Dead letters since the start.
-    pub dead: DeadLetters,
-    /// Bytes of output that is in no durable commit yet, about.
-    pub uncommitted_bytes: usize,
-    /// Bytes of local state on disk.
-    pub store_bytes: u64,
-    /// Batches that wait for room.
-    pub waiting_batches: usize,
-}
-
-/// What a checkpoint holds.
-#[derive(Clone, Debug)]
-pub struct Checkpoint {
-    /// Which range it is.
-    pub identity: Identity,
-    /// Where it stands in the journal.
-    pub place: Place,
-    /// How it stands there: positions, ledger, the last row's sequence.
-    pub head: Head,
 }
 
 /// What a range is given at birth.
@@ -141,6 +110,7 @@ impl State {
             }
             Message::Committed(slot) => self.committed(slot)?,
             Message::Acknowledged(sequence) => self.machine.acknowledged(sequence),
+            Message::Tell(dimensions) => self.tell(&dimensions)?,
             Message::Ending => self.machine.end(),
             Message::Find(key, reply) => {
                 engine::answer(reply, self.machine.find(key, &*self.store)?);
@@ -220,6 +190,12 @@ impl State {
         }
         self.machine.applied(block.head.commit, block.puts.iter().map(|(key, _)| *key));
         Ok(())
+    }
+
+    /// I5: as it is committed; the machine itself may be ahead of that.
+    fn tell(&self, dimensions: &BTreeSet<String>) -> Result<(), ActorProcessingErr> {
+        let share = self.machine.share(&*self.store)?;
+        self.arguments.links.aggregators().tell(&share, Ears::Of(dimensions))
     }
 
     fn report(&self) -> Report {

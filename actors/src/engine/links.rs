@@ -154,6 +154,7 @@ impl Links {
 
     /// These are all ranges that there are, here and elsewhere; where one moved, what was durable is.
     pub(super) fn expect_all(&self, ranges: &BTreeSet<RangeId>) {
+        self.aggregators.expect_all(ranges);
         let here: BTreeSet<_> = self.served.all().iter().map(|target| target.range).collect();
         let mut committed = self.committed.lock();
         committed.retain(|range, _| ranges.contains(range) || here.contains(range));

@@ -10,7 +10,7 @@ use proto::types::{RangeId, RecordTime, Slot, TransactionKey};
 use ractor::rpc::CallResult;
 
 use super::start::Engine;
-use crate::aggregator::{self, Answer, Query};
+use crate::aggregator::{Answer, Query};
 use crate::journal::object::{ObjectError, Sealed};
 use crate::machine::mailbox::Mailbox;
 use crate::machine::range::Found;
@@ -19,6 +19,8 @@ use crate::sink::{Outlet, Row};
 
 /// How long an actor is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The pause before an aggregator that was not reached is looked for again.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// What is known about a transaction.
 #[derive(Debug)]
@@ -98,16 +100,26 @@ impl Engine {
         })
     }
 
-    /// Cells of one dimension.
+    /// Cells of one dimension, of whoever sums it up; the answer says which ranges are missing in it.
     ///
     /// # Errors
     ///
     /// [`QueryError`], where there is no such dimension or its aggregator does not answer.
     pub async fn cells(&self, dimension: &str, query: Query) -> Result<Cells, QueryError> {
         let unknown = || QueryError::Dimension(dimension.to_owned());
-        let actor = self.links.aggregators().of(dimension).ok_or_else(unknown)?;
-        let ask = |port| aggregator::Message::Query(query, port);
-        said(actor.call(ask, Some(PATIENCE)).await, || format!("the aggregator of {dimension}"))
+        let aggregators = self.links.aggregators();
+        aggregators.of(dimension).ok_or_else(unknown)?;
+        let asked = async {
+            loop {
+                if let Some(answer) = aggregators.ask(dimension, query.clone()).await {
+                    return answer;
+                }
+                // It is about to be elsewhere, or to be reached.
+                tokio::time::sleep(AGAIN).await;
+            }
+        };
+        let silent = |_| QueryError::Silent(format!("the aggregator of {dimension}"));
+        tokio::time::timeout(PATIENCE, asked).await.map_err(silent)
     }
 
     /// Has a range write a copy of its store, as of its last commit; `None` where it has committed nothing yet.

@@ -1,4 +1,4 @@
-//! Ranges on other nodes: the map of who owns what, and the connections that go with it.
+//! Ranges and aggregators on other nodes: the map of who has what, and the connections that go with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use proto::types::{Epoch, KeyRange, NodeId, PartitionIndex, RangeId};
 use ractor::ActorRef;
 use tokio::sync::watch;
 
+use super::aggregators::look;
 use super::reads::Readers;
 use super::start::Engine;
 use crate::reader;
@@ -42,6 +43,10 @@ pub(super) struct Feeding {
     version: u64,
     /// The ranges in it.
     mapped: BTreeSet<RangeId>,
+    /// Those of other nodes, by node.
+    there: BTreeMap<NodeId, BTreeMap<RangeId, (KeyRange, Epoch)>>,
+    /// The dimensions that other nodes sum up, by node; `None` before a map of them was heard of.
+    summed: Option<BTreeMap<NodeId, BTreeSet<String>>>,
     /// The links to other nodes. One that has nothing to do any more stays, without a connection: so there are never
     /// two to one node.
     ways: BTreeMap<NodeId, watch::Sender<Wanted>>,
@@ -92,30 +97,69 @@ impl Engine {
         feeding.version = version;
         feeding.mapped = routes.iter().map(|route| route.range).collect();
         self.links.expect_all(&feeding.mapped);
-        let mut there: BTreeMap<&NodeId, BTreeMap<_, _>> = BTreeMap::new();
+        let mut there: BTreeMap<NodeId, BTreeMap<_, _>> = BTreeMap::new();
         for Route { range, keys, epoch, at } in routes {
             match at {
                 Place::There(node) if node != self.node() => {
-                    there.entry(node).or_default().insert(*range, (*keys, *epoch));
+                    there.entry(node.clone()).or_default().insert(*range, (*keys, *epoch));
                 }
                 Place::There(_) | Place::Here => {}
             }
         }
+        feeding.there = there;
+        self.connect(feeding);
+    }
+
+    /// Where each dimension is summed up, as the control log had it at `version`; the ranges of the map
+    /// ([`Engine::route`]) are, all of them. May come late or twice; an older map than was heard of is ignored. Before
+    /// the first each node sums up what it owns.
+    pub fn aggregate(&self, version: u64, mut places: BTreeMap<String, Place>) {
+        for place in places.values_mut() {
+            if matches!(place, Place::There(node) if node == self.node()) {
+                *place = Place::Here;
+            }
+        }
+        let mut feeding = self.feeding.lock();
+        if !self.links.aggregators().place(version, places.clone()) {
+            return;
+        }
+        let mut summed: BTreeMap<NodeId, BTreeSet<String>> = BTreeMap::new();
+        for (dimension, place) in places {
+            if let Place::There(node) = place {
+                summed.entry(node).or_default().insert(dimension);
+            }
+        }
+        if feeding.summed.replace(summed).is_none() {
+            drop(self.links.tasks().spawn(look(Arc::clone(&self.links))));
+        }
+        self.connect(&mut feeding);
+    }
+
+    /// There is a link to each node that has ranges or sums something up.
+    fn connect(&self, feeding: &mut Feeding) {
+        let none = BTreeMap::new();
+        let summed = feeding.summed.as_ref().unwrap_or(&none);
         for (node, way) in &feeding.ways {
-            let ranges = there.remove(node).unwrap_or_default();
+            let ranges = feeding.there.get(node).cloned().unwrap_or_default();
+            let dimensions = summed.get(node).cloned().unwrap_or_default();
             way.send_if_modified(|wanted| {
-                let is_new = wanted.ranges != ranges;
-                wanted.ranges = ranges;
+                let is_new = wanted.ranges != ranges || wanted.dimensions != dimensions;
+                (wanted.ranges, wanted.dimensions) = (ranges, dimensions);
                 is_new
             });
         }
-        for (node, ranges) in there {
+        let nodes: BTreeSet<_> = feeding.there.keys().chain(summed.keys()).cloned().collect();
+        for node in nodes {
+            if feeding.ways.contains_key(&node) {
+                continue;
+            }
+            let ranges = feeding.there.get(&node).cloned().unwrap_or_default();
+            let dimensions = summed.get(&node).cloned().unwrap_or_default();
             let readers = feeding.readers.clone();
-            let (way, wanted) = watch::channel(Wanted { ranges, readers });
+            let (way, wanted) = watch::channel(Wanted { ranges, readers, dimensions });
             feeding.ways.insert(node.clone(), way);
             let (links, setup) = (Arc::clone(&self.links), Arc::clone(&self.setup));
-            let link = Link { links, setup, node: node.clone(), wanted };
-            drop(self.links.tasks().spawn(keep(link)));
+            drop(self.links.tasks().spawn(keep(Link { links, setup, node, wanted })));
         }
     }
 

@@ -1,5 +1,6 @@
 //! Two nodes in one process, with one source and one object store: ranges go from one to the other under load.
 
+mod figures;
 mod world;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! Sums the ranges' shares of cells: repeated, re-ordered and re-sent reports change nothing.
 
+mod again;
+pub(crate) mod pieces;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -10,6 +12,7 @@ use std::sync::Arc;
 
 use proto::types::{RangeId, RecordTime};
 
+pub use self::again::Again;
 pub use self::standing::{AsOf, Heard, Since, Stamp, Standing};
 pub use self::upsert::UpsertRow;
 use super::partial::{CellKey, Partial, Row};

@@ -1,4 +1,5 @@
-//! What two nodes say to each other about a range that one reads for and the other owns.
+//! What two nodes say to each other: about a range that one reads for and the other owns, and about figures that one
+//! has shares of and the other sums up.
 //!
 //! Who dials has readers, who answers has ranges. Every frame about a range carries its epoch, and one about an
 //! epoch that the other side does not know changes nothing there (I1). What may come twice or late: all of them.
@@ -9,16 +10,30 @@
 //! | [`ToOwner::Batch`]: all of its records in an interval (I3) | [`ToReader::Receipt`], or [`ToReader::NotHere`] |
 //! | [`ToOwner::CaughtUp`]: the source has nothing more | – |
 //!
+//! Who dials has shares too, and questions; who answers aggregates. A report whose epoch or place in the order is not
+//! the next changes nothing there that it should not (I8: [`Aggregate`](super::aggregate::Aggregate) sees to that).
+//!
+//! | From the ranges, or who asks | The aggregator's answer |
+//! |---|---|
+//! | [`ToOwner::Figures`]: a range's share has changed so | [`ToReader::Wanting`], where something is missing |
+//! | [`ToOwner::Ask`]: which cells are there? | [`ToReader::Cells`], then [`ToReader::Answered`]; or [`ToReader::NotAnswered`] |
+//!
 //! Both say [`Heard`] of each partition several times a second, and the owner [`ToReader::Committed`].
 
+mod figures;
 mod take;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use proto::types::{Epoch, Offset, PartitionIndex, RangeId, RecordTime};
 
+pub use self::figures::answered;
+use super::aggregate::{AsOf, Query, Report};
 use super::codec::{put_bytes, put_varint};
+use super::partial::Row;
 use super::positions::{Batch, Position, Receipt, Said};
 
 /// The format of the frames; a node refuses those of another (I14).
@@ -70,6 +85,10 @@ pub enum ToOwner {
     CaughtUp(RangeId, Epoch, PartitionIndex, (Offset, RecordTime)),
     /// The partitions' record clocks.
     Clocks(Vec<Heard>),
+    /// What a range says about its cells of a dimension.
+    Figures(String, Report),
+    /// A question about a dimension, under a number of the asker's.
+    Ask(u64, String, Query),
 }
 
 /// What the owner's node says to the readers'.
@@ -85,6 +104,14 @@ pub enum ToReader {
     Committed(RangeId, Epoch, Vec<Position>),
     /// The partitions' record clocks.
     Clocks(Vec<Heard>),
+    /// These ranges are to tell their whole share of a dimension: something of it is missing.
+    Wanting(String, BTreeSet<RangeId>),
+    /// Some cells of the answer to the question of that number.
+    Cells(u64, Vec<Row>),
+    /// That was the answer: how whole it is, and whether cells were left out.
+    Answered(u64, AsOf, bool),
+    /// The dimension is not summed up here.
+    NotAnswered(u64),
 }
 
 impl ToOwner {
@@ -110,6 +137,8 @@ impl ToOwner {
                 out
             }
             Self::Clocks(all) => clocks(all),
+            Self::Figures(dimension, report) => figures::report(dimension, report),
+            Self::Ask(number, dimension, query) => figures::ask(*number, dimension, query),
         }
         .into()
     }
@@ -140,6 +169,12 @@ impl ToReader {
                 with_positions(about(4, *range, *epoch, positions.len() * 12), positions)
             }
             Self::Clocks(all) => clocks(all),
+            Self::Wanting(dimension, ranges) => figures::wanting(dimension, ranges),
+            Self::Cells(number, rows) => figures::cells(*number, rows),
+            Self::Answered(number, as_of, is_cut) => {
+                figures::answered_as_of(*number, as_of, *is_cut)
+            }
+            Self::NotAnswered(number) => figures::numbered(figures::NOT_ANSWERED, *number),
         }
         .into()
     }

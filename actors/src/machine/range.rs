@@ -18,6 +18,7 @@ mod due;
 mod figures;
 mod load;
 mod output;
+mod share;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

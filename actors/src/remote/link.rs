@@ -1,9 +1,10 @@
-//! The readers' side of a connection: it keeps one to a node for as long as ranges there are to be fed, finds out how
-//! they stand, and has the readers feed them from there.
+//! The readers' side of a connection: it keeps one to a node for as long as ranges there are to be fed or figures are
+//! summed up there, finds out how the ranges stand, and has the readers feed them from there.
 
+mod figures;
 mod talk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,13 +30,22 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// … up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// What is to be fed over a link, and by whom: at any time the whole of it.
+/// What is to be fed over a link, and by whom, and what is summed up there: at any time the whole of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wanted {
     /// The ranges.
     pub(crate) ranges: BTreeMap<RangeId, (KeyRange, Epoch)>,
     /// The readers of this node.
     pub(crate) readers: BTreeMap<PartitionIndex, ActorRef<reader::Message>>,
+    /// The dimensions that are summed up there.
+    pub(crate) dimensions: BTreeSet<String>,
+}
+
+impl Wanted {
+    /// Whether nothing is to be said there.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ranges.is_empty() && self.dimensions.is_empty()
+    }
 }
 
 /// The way to another node.
@@ -50,7 +60,7 @@ pub(crate) struct Link {
 /// Why a conversation was over.
 #[derive(Debug, thiserror::Error)]
 enum Over {
-    #[error("nothing is to be fed there any more")]
+    #[error("nothing is to be said there any more")]
     Done,
     #[error("the other side has closed it")]
     Closed,
@@ -67,7 +77,7 @@ pub(crate) async fn keep(mut link: Link) {
     let mut pause = FIRST_PAUSE;
     let stopping = link.links.stopping().clone();
     let fed = async {
-        while link.wanted.wait_for(|wanted| !wanted.ranges.is_empty()).await.is_ok() {
+        while link.wanted.wait_for(|wanted| !wanted.is_empty()).await.is_ok() {
             let Some(heard) = link.connect().await else { continue };
             if heard {
                 pause = FIRST_PAUSE;
@@ -105,7 +115,7 @@ impl Link {
     /// Talks until the connection ends; says why, and whether anything was heard.
     async fn talk(&mut self, mut duplex: Duplex) -> (Over, bool) {
         let links = Arc::clone(&self.links);
-        let mut talk = Talk::new(links, duplex.outgoing);
+        let mut talk = Talk::new(links, &self.node, duplex.outgoing);
         if let Err(over) = talk.want(&self.wanted.borrow_and_update().clone()) {
             return (over, false);
         }

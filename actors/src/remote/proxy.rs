@@ -43,6 +43,7 @@ impl Actor for Proxy {
             | range::Message::Committed(_)
             | range::Message::Acknowledged(_)
             | range::Message::Ending
+            | range::Message::Tell(_)
             | range::Message::Find(..)
             | range::Message::Report(_)
             | range::Message::Checkpoint(..) => return Ok(()),

@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use super::Duplex;
 use super::proxy::Receipts;
+use crate::aggregator::Query;
 use crate::engine::Links;
 use crate::machine::frame::{FrameError, ToOwner, ToReader};
 use crate::machine::positions::Position;
@@ -27,7 +28,7 @@ const CLOCKS: Duration = Duration::from_millis(200);
 /// So many times without a word from the other side, which speaks several times a second, and the connection ends: what
 /// is said to a node that is frozen would pile up (I13).
 const SILENT_TICKS: u32 = 15;
-/// How many times as rarely it hears what is durable.
+/// How many times as rarely it hears what is durable, and which ranges' figures are wanting.
 const COMMITTED: u32 = 5;
 
 /// A connection that another node has opened.
@@ -45,8 +46,8 @@ struct Talk {
     readers: ActorRef<reader::Message>,
     /// The ranges that were asked for.
     opened: BTreeMap<RangeId, Epoch>,
-    /// Ranges that were asked how they stand.
-    asked: FuturesUnordered<BoxFuture<'static, ToReader>>,
+    /// Ranges that were asked how they stand, and aggregators that were asked for cells.
+    asked: FuturesUnordered<BoxFuture<'static, Vec<ToReader>>>,
     ticks: u32,
     /// Ticks since the other side has said something.
     silent: u32,
@@ -71,7 +72,7 @@ pub(crate) async fn serve(Serving { links, from, mut duplex }: Serving) {
                     break;
                 }
             }
-            Some(answer) = talk.asked.next() => talk.say(&answer),
+            Some(answer) = talk.asked.next() => answer.iter().for_each(|frame| talk.say(frame)),
             _ = tick.tick() => {
                 talk.tick();
                 if talk.silent > SILENT_TICKS {
@@ -109,6 +110,14 @@ impl Talk {
             ToOwner::CaughtUp(range, epoch, partition, (at, wall)) => {
                 (range, epoch, range::Message::CaughtUp(partition, at, wall))
             }
+            ToOwner::Figures(dimension, report) => {
+                self.links.aggregators().hear(&dimension, report);
+                return Ok(());
+            }
+            ToOwner::Ask(number, dimension, query) => {
+                self.ask(number, dimension, query);
+                return Ok(());
+            }
         };
         // I1: a range hears only who means it under its present epoch.
         if !self.links.served().deliver((range, epoch), message) {
@@ -123,14 +132,25 @@ impl Talk {
         };
         self.opened.insert(range, epoch);
         self.asked.push(Box::pin(async move {
-            match actor.call(range::Message::Report, Some(PATIENCE)).await {
+            vec![match actor.call(range::Message::Report, Some(PATIENCE)).await {
                 Ok(CallResult::Success(report)) => {
                     ToReader::Positions(range, epoch, report.positions)
                 }
                 Ok(CallResult::Timeout | CallResult::SenderError) | Err(_) => {
                     ToReader::NotHere(range, epoch)
                 }
-            }
+            }]
+        }));
+    }
+
+    fn ask(&self, number: u64, dimension: String, query: Query) {
+        let links = Arc::clone(&self.links);
+        self.asked.push(Box::pin(async move {
+            let answer = links.aggregators().ask_here(&dimension, query).await;
+            answer.map_or_else(
+                || vec![ToReader::NotAnswered(number)],
+                |answer| ToReader::answer(number, &answer),
+            )
         }));
     }
 
@@ -140,6 +160,9 @@ impl Talk {
         self.ticks = (self.ticks + 1) % COMMITTED;
         if self.ticks > 0 {
             return;
+        }
+        for (dimension, ranges) in self.links.aggregators().wanting() {
+            self.say(&ToReader::Wanting(dimension, ranges));
         }
         let served = self.links.served();
         self.opened.retain(|range, epoch| served.of(*range, *epoch).is_some());

@@ -1,6 +1,7 @@
 //! Nodes on one source and one object store, and who owns what.
 
 mod net;
+mod sums;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use object_store::ObjectStore;
@@ -30,7 +32,6 @@ use crate::aggregator::{UpsertRow, Upserts};
 use crate::engine::{Engine, Holding, Life, Past, Place, ReleaseError, Route, Setup, Stores};
 use crate::journal::log::{ObjectLog, ObjectLogs};
 use crate::machine::fields::FieldTable;
-use crate::machine::partial::layout::Layout;
 use crate::machine::range::Settings;
 use crate::machine::result_field::ResultField;
 use crate::machine::transaction::Rules;
@@ -160,11 +161,14 @@ impl Sink for Taken {
     }
 }
 
-#[derive(Debug)]
-struct NoCells;
+/// A compacted topic: of each cell the version that came last, whoever pushed it.
+#[derive(Clone, Debug, Default)]
+struct Pushed(Arc<Mutex<BTreeMap<Bytes, u64>>>);
 
-impl Upserts for NoCells {
-    fn upsert(&mut self, _: Vec<UpsertRow>) {}
+impl Upserts for Pushed {
+    fn upsert(&mut self, rows: Vec<UpsertRow>) {
+        self.0.lock().extend(rows.into_iter().map(|row| (row.key, row.version)));
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -212,6 +216,11 @@ pub(super) struct World {
     objects: Arc<InMemory>,
     topics: Arc<Topics>,
     taken: Taken,
+    pushed: Pushed,
+    /// Which node sums up which dimension.
+    pub(super) summed: BTreeMap<&'static str, usize>,
+    /// The nodes that are gone.
+    lost: BTreeSet<usize>,
     pub(super) nodes: Vec<Node>,
     ranges: Vec<Owned>,
     pub(super) net: Net,
@@ -249,6 +258,9 @@ impl World {
             objects: Arc::default(),
             topics: Arc::new(Topics::new()),
             taken: Taken::default(),
+            pushed: Pushed::default(),
+            summed: BTreeMap::new(),
+            lost: BTreeSet::new(),
             nodes: Vec::new(),
             ranges: (0..).zip(keys).zip(owners).map(owned).collect(),
             net: Net::default(),
@@ -279,6 +291,9 @@ impl World {
         let mut table = FieldTable::default();
         let status = table.intern(Leg::Response, "/status");
         let columns = vec![ResultField { name: "status".to_owned(), from: vec![status] }];
+        let channel = table.intern(Leg::Trace, "/channel");
+        let scenarios = vec![sums::scenario(&[("channel", channel), ("status", status)])];
+        let (layout, pushed) = (sums::layout(&scenarios), self.pushed.clone());
         let partitions = self.topics.partitions.clone();
         let (topics, looked_back) = (Arc::clone(&self.topics), Arc::clone(&self.looked_back));
         let dir = Arc::new(tempfile::tempdir().unwrap());
@@ -297,16 +312,16 @@ impl World {
                 async { Ok(source) }.boxed()
             }),
             decoders: Box::new(decoder),
-            upserts: Box::new(|| Box::new(NoCells)),
-            rules: Arc::new(Rules { partitions, columns, scenarios: vec![] }),
-            layout: Arc::new(Layout { scenarios: vec![] }),
+            upserts: Box::new(move || Box::new(pushed.clone())),
+            rules: Arc::new(Rules { partitions, columns, scenarios }),
+            layout: Arc::new(layout),
             settings: Settings {
                 deadline_ms: 3_600_000,
                 correction_ms: 3_600_000,
                 duplicates_ms: 3_600_000,
                 late_ms: 3_600_000,
                 young_ms: 100,
-                figures_ms: 3_600_000,
+                figures_ms: u64::MAX,
                 held_bytes: 1 << 20,
                 expiries: 100,
             },
@@ -392,6 +407,7 @@ impl World {
         for number in 0..self.nodes.len() {
             if !self.deaf.contains(&number) {
                 self.nodes[number].engine.route(version, &self.map(number));
+                self.nodes[number].engine.aggregate(version, self.places());
             }
         }
     }
@@ -412,6 +428,7 @@ impl World {
         self.net.down(&self.nodes[node].life.1);
         let partitions = self.topics.partitions.len();
         self.shuts_out(node, true).await;
+        self.lost.insert(node);
         self.tell();
         let left: Vec<_> = (0..self.nodes.len()).filter(|it| *it != node).collect();
         for (place, number) in left.iter().enumerate() {
@@ -543,7 +560,11 @@ pub(super) fn share(number: usize, nodes: usize) -> BTreeSet<PartitionIndex> {
 }
 
 fn decoder(leg: Leg) -> Decoder {
-    let pointers = if leg == Leg::Response { vec!["/status".to_owned()] } else { vec![] };
+    let pointers = match leg {
+        Leg::Trace => vec!["/channel".to_owned()],
+        Leg::Request => vec![],
+        Leg::Response => vec!["/status".to_owned()],
+    };
     Decoder::new(leg, "/id", "/time", &pointers, Limits::default()).unwrap()
 }
 
@@ -568,10 +589,7 @@ impl Feed {
             for some in legs.chunks(24) {
                 for &(_, number, leg) in some {
                     let partition = random.random_range(0..PARTITIONS);
-                    let text = format!(
-                        r#"{{"id":"tx-{number:06}","time":{},"status":"accepted"}}"#,
-                        1_700_000_000_000 + number
-                    );
+                    let text = sums::record(number, leg);
                     topics.append(leg, partition, text);
                 }
                 topics.wakers.lock().iter().for_each(|waker| waker());

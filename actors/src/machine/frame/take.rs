@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use proto::types::{Epoch, Offset, PartitionIndex, RangeId, RecordTime};
 
+use super::figures::{self, ANSWERED, ASK, CELLS, FIGURES, NOT_ANSWERED, WANTING};
 use super::{CLOCKS, FORMAT, FrameError, Heard, Pass, ToOwner, ToReader};
 use crate::machine::codec::{Malformed, Reader};
 use crate::machine::positions::{Batch, Position, Receipt, Said};
@@ -38,6 +39,8 @@ impl ToOwner {
                 Self::CaughtUp(range, epoch, partition, at)
             }
             CLOCKS => Self::Clocks(clocks(&mut reader)?),
+            FIGURES => figures::take_report(&mut reader)?,
+            ASK => figures::take_ask(&mut reader)?,
             _ => return Err(FrameError::Malformed),
         };
         if reader.is_empty() { Ok(frame) } else { Err(FrameError::Malformed) }
@@ -52,26 +55,35 @@ impl ToReader {
     /// [`FrameError`].
     pub fn decode(frame: &Bytes) -> Result<Self, FrameError> {
         let (kind, mut reader) = opened(frame)?;
-        if kind == CLOCKS {
-            return Ok(Self::Clocks(clocks(&mut reader)?));
-        }
-        let (range, epoch) = (range(&mut reader)?, epoch(&mut reader)?);
         let frame = match kind {
-            0 => Self::Positions(range, epoch, positions(&mut reader)?),
+            CLOCKS => Self::Clocks(clocks(&mut reader)?),
+            WANTING => figures::take_wanting(&mut reader)?,
+            CELLS => figures::take_cells(&mut reader)?,
+            ANSWERED => figures::take_answered(&mut reader)?,
+            NOT_ANSWERED => Self::NotAnswered(reader.varint()?),
+            _ => Self::about(kind, &mut reader)?,
+        };
+        if reader.is_empty() { Ok(frame) } else { Err(FrameError::Malformed) }
+    }
+
+    /// A frame about a range.
+    fn about(kind: u8, reader: &mut Reader<'_>) -> Result<Self, FrameError> {
+        let (range, epoch) = (range(reader)?, epoch(reader)?);
+        Ok(match kind {
+            0 => Self::Positions(range, epoch, positions(reader)?),
             1 => Self::NotHere(range, epoch),
             2 | 3 => {
-                let partition = partition(&mut reader)?;
+                let partition = partition(reader)?;
                 let said = if kind == 2 {
                     Said::Applied(reader.number()?)
                 } else {
-                    Said::Refused(position(&mut reader)?)
+                    Said::Refused(position(reader)?)
                 };
                 Self::Receipt(Receipt { range, epoch, partition, said })
             }
-            4 => Self::Committed(range, epoch, positions(&mut reader)?),
+            4 => Self::Committed(range, epoch, positions(reader)?),
             _ => return Err(FrameError::Malformed),
-        };
-        if reader.is_empty() { Ok(frame) } else { Err(FrameError::Malformed) }
+        })
     }
 }
 

@@ -68,6 +68,12 @@ impl Partials {
         }
     }
 
+    /// What has the limits.
+    #[must_use]
+    pub fn layout(&self) -> Arc<Layout> {
+        Arc::clone(&self.layout)
+    }
+
     /// Takes the limits from `layout` from now on. Values that have a cell keep it.
     pub fn set_layout(&mut self, layout: Arc<Layout>) {
         self.layout = layout;

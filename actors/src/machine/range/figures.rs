@@ -169,6 +169,16 @@ impl Figures {
         self.horizon_ms
     }
 
+    /// The same, as cells know it.
+    pub(super) const fn horizon(&self) -> i64 {
+        self.partials.horizon()
+    }
+
+    /// What the figures are called.
+    pub(super) fn layout(&self) -> Arc<Layout> {
+        self.partials.layout()
+    }
+
     /// How many cells there are.
     pub(super) fn len(&self) -> usize {
         self.partials.len()

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use proto::types::{Epoch, KeyRange, PartitionIndex, RangeId};
+use proto::types::{Epoch, KeyRange, NodeId, PartitionIndex, RangeId};
 use ractor::{Actor, ActorId, ActorRef};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::proxy::Proxy;
+use super::figures::Telling;
 use super::{Over, Wanted};
 use crate::engine::Links;
 use crate::machine::frame::{ToOwner, ToReader};
@@ -37,11 +38,13 @@ pub(super) struct Talk {
     outgoing: UnboundedSender<Bytes>,
     sessions: BTreeMap<RangeId, Session>,
     readers: BTreeMap<PartitionIndex, ActorRef<reader::Message>>,
+    figures: Telling,
 }
 
 impl Talk {
-    pub(super) const fn new(links: Arc<Links>, outgoing: UnboundedSender<Bytes>) -> Self {
-        Self { links, outgoing, sessions: BTreeMap::new(), readers: BTreeMap::new() }
+    pub(super) fn new(links: Arc<Links>, node: &NodeId, outgoing: UnboundedSender<Bytes>) -> Self {
+        let figures = Telling::new(Arc::clone(&links), node.clone(), outgoing.clone());
+        Self { links, outgoing, sessions: BTreeMap::new(), readers: BTreeMap::new(), figures }
     }
 
     /// Whether anybody listens is told by the other queue.
@@ -51,9 +54,10 @@ impl Talk {
 
     /// The map has changed, or the readers have.
     pub(super) fn want(&mut self, wanted: &Wanted) -> Result<(), Over> {
-        if wanted.ranges.is_empty() {
+        if wanted.is_empty() {
             return Err(Over::Done);
         }
+        self.figures.want(&wanted.dimensions);
         self.readers.clone_from(&wanted.readers);
         let sessions = std::mem::take(&mut self.sessions);
         for (range, session) in sessions {
@@ -90,6 +94,10 @@ impl Talk {
                 }
             }
             ToReader::Clocks(all) => self.links.alignment().hear(&all),
+            frame @ (ToReader::Wanting(..)
+            | ToReader::Cells(..)
+            | ToReader::Answered(..)
+            | ToReader::NotAnswered(_)) => self.figures.hear(frame)?,
         }
         Ok(())
     }
@@ -155,7 +163,8 @@ impl Talk {
         proxy.stop(None);
     }
 
-    pub(super) fn tick(&self) {
+    pub(super) fn tick(&mut self) {
+        self.figures.tick();
         self.say(&ToOwner::Clocks(self.links.alignment().told()));
         for (&range, session) in &self.sessions {
             if matches!(session.standing, Standing::Away) {

@@ -117,6 +117,8 @@ impl EngineBodies {
         };
         let sink = outlet::sink(config, (member.incarnation, member.node.clone()));
         let engine = Arc::new(Engine::start(setup, source, sink).await?);
+        // Until the map says so nothing is summed up here: it would be this node's ranges alone.
+        engine.aggregate(0, BTreeMap::new());
         let (map, newest) = watch::channel(None);
         tasks.spawn(follow(Arc::clone(&engine), newest, stop.clone()));
         Ok(EngineBody {
@@ -183,6 +185,9 @@ async fn follow(
         }
         let Some(map) = newest.borrow_and_update().clone() else { continue };
         engine.route(map.version, &routes(&engine, &map));
+        let places = map.aggregators.iter();
+        let place = |(name, node): (&String, &NodeId)| (name.clone(), Place::There(node.clone()));
+        engine.aggregate(map.version, places.map(place).collect());
         if let Err(error) = engine.read(&map.partitions).await {
             warn!(error = actors::causes::one_line(&error), "cannot read what the map says");
         }
