@@ -78,12 +78,12 @@ mod tests {
         let mut keys = KeyRange::divide(NonZeroU16::new(2).unwrap());
         let division = |range| Division { range: RangeId(range), keys: keys.next().unwrap() };
         let assignment = |range| Assignment { range, member: member("c", 1), epoch: Epoch::new(1) };
-        let next = member("a", 4);
+        let next = member("a", 1);
         let handover = Handover { range: RangeId(1), to: Slot(9), next, epoch: Epoch::new(2) };
         let mut changes = vec![
-            Change::Leader { candidate: member("a", 4).node },
-            joined("a", 4),
-            joined("b", 2),
+            Change::Leader { candidate: member("a", 1).node },
+            joined("a", 1),
+            joined("b", 1),
             joined("c", 1),
             Change::Divided { ranges: [0, 1].map(division).into() },
             Change::Assigned { assignments: [RangeId(0), RangeId(1)].map(assignment).into() },
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn each_tidies_up_its_own_and_one_the_journals_of_the_dead() {
-        let (a, b, c) = (member("a", 4), member("b", 2), member("c", 1));
+        let (a, b, c) = (member("a", 1), member("b", 1), member("c", 1));
         let alive = table(vec![]);
         for me in [&a, &b, &c] {
             check(&alive, me, std::slice::from_ref(me));
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn i10_all_ranges_are_seen_whoever_owns_them() {
-        let seen = view(&table(vec![dead("c", 1)]), &member("b", 2)).unwrap().ranges;
+        let seen = view(&table(vec![dead("c", 1)]), &member("b", 1)).unwrap().ranges;
         let span = |member, epoch, to| {
             (life(&member), Epoch::new(epoch), Slot(1), Some(to).filter(|to| *to > Slot(0)))
         };
@@ -134,7 +134,7 @@ mod tests {
                 it.past.iter().map(span).collect()
             })
             .collect();
-        let (a, c) = (member("a", 4), member("c", 1));
+        let (a, c) = (member("a", 1), member("c", 1));
         let first = vec![span(c.clone(), 1, Slot(20))];
         assert_eq!(pasts, [first, vec![span(c, 1, Slot(9)), span(a, 2, Slot(0))]]);
     }
