@@ -22,7 +22,6 @@ use crate::process::{Node, Process};
 use crate::standing::Standing;
 
 mod file;
-
 pub use file::RANGES;
 
 const POLL: Duration = Duration::from_millis(50);

@@ -84,6 +84,8 @@ async fn i8_a_node_without_ranges_sums_up_too_and_hears_all_again_once_it_is_rea
     for dimension in DIMENSIONS {
         world.sums(dimension, 2);
     }
+    // From here on each report joins on to the one before.
+    world.misses("channel", &[]).await;
     let feed = Feed::begin(&world, TRANSACTIONS);
     while world.asked(0, "channel").await.cells.is_empty() {
         sleep(Duration::from_millis(20)).await;
