@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use actors::engine::{Holding, Life, Past, Stores, View};
+use actors::engine::{Holding, Life, Stores, View};
 use actors::journal::Objects;
 use actors::journal::log::{ObjectLog, ObjectLogs};
 use actors::lock::DirLock;
@@ -19,7 +19,7 @@ use proto::types::{Incarnation, NodeId, RangeId};
 use tracing::warn;
 
 use super::upkeep::look;
-use crate::cluster::holding::ended;
+use crate::cluster::holding::{ended, stretch};
 use crate::config::Config;
 
 /// What a node finds on disk, opened, and its place in the cluster.
@@ -141,17 +141,7 @@ fn holdings(membership: Membership, journals: &dyn Journals, ended: &Arc<[Life]>
         id: holding.range,
         keys: holding.keys,
         epoch: holding.epoch,
-        past: holding
-            .lineage
-            .into_iter()
-            .map(|span| Past {
-                epoch: span.epoch,
-                journal: journals.journal(&span.member.node, span.member.incarnation),
-                life: (span.member.incarnation, span.member.node),
-                from: span.from,
-                to: span.to,
-            })
-            .collect(),
+        past: holding.lineage.iter().map(|span| stretch(span, journals)).collect(),
         ended: Arc::clone(ended),
     };
     membership.holdings.into_iter().map(one).collect()

@@ -61,14 +61,18 @@ fn past<'a>(
             "take on {id}: a part of its past is that of {other}, which this version cannot restore"
         );
     }
-    let span = |span: &Span| Past {
+    Ok((range, range.lineage.iter().map(|span| stretch(span, journals)).collect()))
+}
+
+/// The stretch of a journal that a span of the control log means.
+pub fn stretch(span: &Span, journals: &dyn Journals) -> Past {
+    Past {
         life: (span.member.incarnation, span.member.node.clone()),
         epoch: span.epoch,
         journal: journals.journal(&span.member.node, span.member.incarnation),
         from: span.from,
         to: span.to,
-    };
-    Ok((range, range.lineage.iter().map(span).collect()))
+    }
 }
 
 /// What the owner commits under its present epoch.

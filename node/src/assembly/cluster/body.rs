@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actors::clock::Clock;
+use actors::committer::Fenced;
 use actors::engine::{Engine, Holding, Place, Route, Setup};
 use actors::remote::{Dial, DialError};
+use actors::sink::SinkError;
 use anyhow::Context as _;
 use coordinator::coordinator::Journals;
 use coordinator::machine::member::Member;
@@ -255,9 +257,9 @@ impl Body for EngineBody {
         async move {
             let why = self.engine.failed().await;
             self.has_failed.store(true, Ordering::Relaxed);
-            let is_fenced = [actors::committer::Fenced.to_string(), "fenced by a newer".to_owned()]
-                .iter()
-                .any(|fenced| why.contains(fenced));
+            // By its journal or by its sink, in their own words.
+            let fenced = [Fenced.to_string(), SinkError::Fenced(String::new()).to_string()];
+            let is_fenced = fenced.iter().any(|fenced| why.contains(fenced));
             if is_fenced { Ending::Fenced } else { Ending::Failed(why) }
         }
         .boxed()
