@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::types::{RangeId, Sequence};
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tracing::{info, warn};
 
 use crate::causes::one_line;
 use crate::clock::{Clock, Stopwatch};
-use crate::engine::{self, Life, Links};
+use crate::engine::{Life, Links};
 use crate::meters::Retry;
 use crate::range;
 use crate::sink::{Row, Sink, SinkError};
@@ -24,8 +24,8 @@ pub enum Message {
     Deliver,
     /// These ranges are served from now on.
     Serve(Serve),
-    /// A range has given up; the answer comes when nothing of it waits any more.
-    Leave(RangeId, RpcReplyPort<()>),
+    /// A range has ended, with all its rows acknowledged.
+    Leave(RangeId),
 }
 
 /// Ranges that are to be served.
@@ -170,16 +170,6 @@ impl State {
         self.links.recovered();
         Ok(())
     }
-
-    /// What a range has committed is delivered before another node may go on with it: two that deliver one
-    /// range's rows could deliver one twice (I7).
-    async fn leave(&mut self, range: RangeId) -> Result<(), ActorProcessingErr> {
-        while self.waiting.iter().any(|row| row.stamp.range == range) {
-            self.deliver().await?;
-        }
-        self.ranges.remove(&range);
-        Ok(())
-    }
 }
 
 /// Bytes of a row, about.
@@ -215,10 +205,7 @@ impl Actor for Publisher {
             Message::Serve(serve) => state.serve(serve).await?,
             Message::Rows(rows) => state.waiting.extend(rows),
             Message::Deliver => state.deliver().await?,
-            Message::Leave(range, reply) => {
-                state.leave(range).await?;
-                engine::answer(reply, ());
-            }
+            Message::Leave(range) => drop(state.ranges.remove(&range)),
         }
         state.call(&myself)
     }

@@ -29,7 +29,8 @@ charts() {
   grep -q 'config.kafka.brokers is empty' <<<"$refusal" || { echo "$refusal"; return 1; }
 }
 
-tests() { cargo test --release --workspace --no-fail-fast 2>&1 | tee "$log"; }
+# A test that hangs costs the run, not its log: cargo says which has been running for long.
+tests() { timeout 45m cargo test --release --workspace --no-fail-fast 2>&1 | tee "$log"; }
 
 # summary STATUS: one line from all of cargo's result lines; 1 where cargo or a test failed, or none ran.
 summary() {

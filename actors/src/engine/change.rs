@@ -85,16 +85,14 @@ impl Engine {
         let turn = self.turn_of(range);
         let _turn = turn.lock().await;
         let target = self.feed_no_more(range).await?;
-        let settled = tokio::time::timeout(patience, settle(&target));
-        if settled.await.is_err() {
+        let Ok(slot) = tokio::time::timeout(patience, self.leave(&target)).await else {
             self.feed_again(&target).await?;
             return Err(ReleaseError::NotSettled { range, patience });
-        }
-        let leave = |port| committer::Message::Leave(range, port);
-        let slot = call(range, &self.committer, leave).await?;
-        // Behind what the committer has told it last: by then its rows are with the publisher.
-        call(range, &target.actor, ranges::Message::Report).await?;
-        call(range, &self.publisher, |port| publisher::Message::Leave(range, port)).await?;
+        };
+        let slot = slot?;
+        // The sink has all: no row of the range waits, nor is one on its way.
+        let left = self.publisher.cast(publisher::Message::Leave(range));
+        left.map_err(|_| ReleaseError::Ended(range))?;
         let stopped = target.actor.stop_and_wait(None, Some(patience)).await;
         stopped.map_err(|_| ReleaseError::Ended(range))?;
         let _turn = self.turn.lock().await;
@@ -135,8 +133,21 @@ impl Engine {
         Ok(target)
     }
 
+    /// The range takes no part in commits any more; all it has done is committed, and the sink has it all (I7).
+    async fn leave(&self, target: &Target) -> Result<Slot, ReleaseError> {
+        settle(target).await?;
+        let leave = |port| committer::Message::Leave(target.range, port);
+        let slot = call(target.range, &self.committer, leave).await?;
+        // A commit may have come in between.
+        settle(target).await?;
+        Ok(slot)
+    }
+
+    /// The range goes on here, wherever it was on its way out.
     async fn feed_again(&self, target: &Target) -> Result<(), ReleaseError> {
         let _turn = self.turn.lock().await;
+        let enter = committer::Message::Enter(target.range, target.actor.clone());
+        self.committer.cast(enter).map_err(|_| ReleaseError::Ended(target.range))?;
         let report = call(target.range, &target.actor, ranges::Message::Report).await?;
         let fed = self.feed(target, &report.positions);
         fed.map_err(|_| ReleaseError::Ended(target.range))

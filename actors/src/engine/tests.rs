@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proto::types::{RangeId, Sequence};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use self::world::{Feed, World};
 use super::ReleaseError;
@@ -80,6 +80,8 @@ async fn a_range_whose_results_nobody_takes_is_not_given_up_and_goes_on() {
     let feed = Feed::begin(&world, TRANSACTIONS);
     sleep(Duration::from_millis(100)).await;
     world.close_sinks(true);
+    // By now it has results that nobody has taken.
+    sleep(Duration::from_millis(100)).await;
     let refused = world.release(0, Duration::from_millis(300)).await.unwrap_err();
     assert!(matches!(refused, ReleaseError::NotSettled { .. }), "{refused}");
     world.close_sinks(false);
@@ -88,6 +90,22 @@ async fn a_range_whose_results_nobody_takes_is_not_given_up_and_goes_on() {
     world.moves(0).await;
     let refused = world.release_from(0, 0).await.unwrap_err();
     assert!(matches!(refused, ReleaseError::NotOwned(_)), "{refused}");
+}
+
+/// A range that has nothing to deliver goes at once, though those beside it have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_range_is_given_up_or_goes_on_in_time_while_the_sink_takes_nothing() {
+    let mut world = World::new(4, &[4, 0]).await;
+    let feed = Feed::begin(&world, TRANSACTIONS);
+    for place in 0..4 {
+        sleep(Duration::from_millis(30)).await;
+        world.close_sinks(true);
+        let ended = world.tries_to_move(place, Duration::from_millis(200));
+        assert!(timeout(Duration::from_secs(5), ended).await.is_ok(), "range {place} hangs");
+        world.close_sinks(false);
+    }
+    world.through(&feed).await;
+    check(&world.rows());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

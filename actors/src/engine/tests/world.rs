@@ -371,6 +371,14 @@ impl World {
         self.moves_by(place, 1).await;
     }
 
+    /// The range at `place` goes to the next node, unless it is not given up in time.
+    pub(super) async fn tries_to_move(&mut self, place: usize, patience: Duration) {
+        match self.release(place, patience).await {
+            Ok(to) => self.goes(place, to, (self.ranges[place].owner + 1) % self.nodes.len()).await,
+            Err(refused) => assert!(matches!(refused, ReleaseError::NotSettled { .. }), "{refused}"),
+        }
+    }
+
     /// The range at `place` goes so many nodes on.
     pub(super) async fn moves_by(&mut self, place: usize, nodes: usize) {
         let to = self.release(place, PATIENCE).await.unwrap();
