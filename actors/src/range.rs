@@ -3,6 +3,7 @@
 //! An error stops it, and with it the node: what is in doubt is dropped and restored (I4).
 
 mod report;
+mod reports;
 mod supply;
 
 use std::collections::BTreeSet;
@@ -17,13 +18,14 @@ use crate::journal::object::Packed;
 use crate::machine::block::{Block, Place};
 use crate::machine::outbox::Outbox;
 use crate::machine::positions::{Batch, Receipt, Said};
-use crate::machine::range::{ApplyError, Found, Identity, Outcome, Range as Machine};
+use crate::machine::range::{ApplyError, Found, Identity, Range as Machine};
 use crate::machine::restore::Standing;
 use crate::machine::transaction::Rules;
 use crate::store::{Store, StoreError, memory::MemoryStore};
 use crate::transaction::{self, Transaction};
 use crate::{committer, engine, publisher, reader};
 pub use report::{Checkpoint, Report};
+pub use reports::Reports;
 use supply::Supply;
 
 /// What may be said to a range.
@@ -33,8 +35,8 @@ pub enum Message {
     Batch(Batch, ActorRef<reader::Message>),
     /// The source had nothing beyond that offset when the wall said this.
     CaughtUp(PartitionIndex, Offset, RecordTime),
-    /// A transaction's actor has decided.
-    Decided(TransactionKey, Box<Outcome>),
+    /// Transactions' actors have decided; what they say is with the [`Reports`].
+    Decided,
     /// Close the batch for a commit; the answer goes to the committer.
     Close(u64, ActorRef<committer::Message>),
     /// The commit that was closed last is durable in that slot.
@@ -81,6 +83,9 @@ pub struct State {
     closed: Option<Block>,
     supply: Supply,
     outbox: Outbox,
+    reports: Arc<Reports>,
+    /// Room for the reports that are being read.
+    room: Vec<reports::Report>,
     arguments: Fixed,
 }
 
@@ -103,7 +108,7 @@ impl State {
             Message::CaughtUp(partition, at, wall) => {
                 self.machine.caught_up(partition, at, wall, &*self.store)?;
             }
-            Message::Decided(key, outcome) => self.machine.decided(key, *outcome),
+            Message::Decided => self.decided(),
             Message::Close(wall_ms, committer) => {
                 let range = self.machine.identity().id;
                 committer.cast(committer::Message::Closed(range, self.close(wall_ms)))?;
@@ -164,10 +169,19 @@ impl State {
     ) -> Result<(), ActorProcessingErr> {
         for activation in self.machine.take_activations() {
             let (rules, range) = (Arc::clone(&self.arguments.rules), myself.clone());
-            let arguments = transaction::Arguments { activation, rules, range };
+            let reports = Arc::clone(&self.reports);
+            let arguments = transaction::Arguments { activation, rules, range, reports };
             Actor::spawn(None, Transaction, arguments).await?;
         }
         Ok(())
+    }
+
+    fn decided(&mut self) {
+        self.reports.take(&mut self.room);
+        self.machine.read_ahead(self.room.iter().map(|(key, _)| *key));
+        for (key, outcome) in self.room.drain(..) {
+            self.machine.decided(key, outcome);
+        }
     }
 
     fn close(&mut self, wall_ms: u64) -> Option<Packed> {
@@ -241,7 +255,8 @@ impl Actor for Range {
         let arguments = Fixed { rules, publisher, links };
         let (machine, store, place) = (it.machine, it.store, it.place);
         let (supply, outbox) = (Supply::default(), it.outbox);
-        Ok(State { machine, store, place, closed: None, supply, outbox, arguments })
+        let (reports, room) = (Arc::default(), Vec::new());
+        Ok(State { machine, store, place, closed: None, supply, outbox, reports, room, arguments })
     }
 
     /// What was ready when the range was restored is decided first.

@@ -11,7 +11,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use crate::machine::range::Outcome;
 use crate::machine::transaction::{Activation, Rules, decide};
-use crate::range;
+use crate::range::{self, Reports};
 
 /// The actor. What it knows is in its arguments.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub struct Arguments {
     pub rules: Arc<Rules>,
     /// To whom it reports.
     pub range: ActorRef<range::Message>,
+    /// Where it leaves its report.
+    pub reports: Arc<Reports>,
 }
 
 // Stays in the process: with a codec each spawn would be announced to every node.
@@ -54,9 +56,11 @@ impl Actor for Transaction {
         myself: ActorRef<Message>,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        if let Some(Arguments { activation, rules, range }) = state.take() {
-            let (key, outcome) = run(&activation, &rules);
-            range.cast(range::Message::Decided(key, Box::new(outcome)))?;
+        if let Some(Arguments { activation, rules, range, reports }) = state.take() {
+            let is_first = reports.add(run(&activation, &rules));
+            if is_first {
+                range.cast(range::Message::Decided)?;
+            }
         }
         myself.stop(None);
         Ok(())

@@ -186,7 +186,8 @@ impl Range {
                 break;
             }
             if number % AHEAD == 0 {
-                self.boxes.look_ahead(&mut ahead, AHEAD);
+                let keys = (0..AHEAD).map_while(|_| take_record(&mut ahead).ok());
+                self.boxes.read_ahead(keys.map(|(key, _)| key));
             }
             let (key, envelope) = take_record(&mut reader).map_err(|_| ApplyError::Malformed)?;
             if envelope.offset < from {

@@ -9,9 +9,9 @@ use crate::machine::positions::Batch;
 use crate::machine::range::Range;
 use crate::reader;
 
-/// Transactions that may be under decision at once in a range before batches have to wait. A ractor actor
-/// that lives takes about 7 kB, so this bounds what a node's actors take to some ten MiB.
-const MAX_DECIDING: usize = 64;
+/// Transactions that may be under decision at once in a range before batches have to wait. A ractor actor that lives
+/// takes about 7 kB: few at once find theirs in the processor's cache, and bound what a node's actors take.
+const MAX_DECIDING: usize = 16;
 
 /// Bytes of output that may wait for a commit in a range before batches have to wait.
 const MAX_PENDING_BYTES: usize = 4 << 20;

@@ -38,7 +38,7 @@ impl Actor for Proxy {
                 ToOwner::CaughtUp(*range, *epoch, partition, (at, wall))
             }
             // Nobody says these to a range that is another node's; who asks hears that nobody answers.
-            range::Message::Decided(..)
+            range::Message::Decided
             | range::Message::Close(..)
             | range::Message::Committed(_)
             | range::Message::Acknowledged(_)

@@ -9,8 +9,6 @@ use proto::types::{TransactionKey, Version};
 use rustc_hash::FxBuildHasher;
 
 use self::stored::Stored;
-use super::super::codec::Reader;
-use super::super::envelope::take_record;
 use super::super::mailbox::{Mailbox, Said};
 use crate::store::{Store, StoreError, Table};
 
@@ -97,13 +95,11 @@ impl Boxes {
         Ok(self.held(key))
     }
 
-    /// Reads a little of the mailboxes of the next `count` records, so that they are at hand when the records
-    /// are applied. One look after the other would wait for memory each time; looks that do not depend on
-    /// each other wait together.
-    pub(super) fn look_ahead(&self, records: &mut Reader<'_>, count: usize) {
+    /// Reads a little of these mailboxes, so that they are at hand when it is their turn. One look after the other
+    /// would wait for memory each time; looks that do not depend on each other wait together.
+    pub(super) fn read_ahead(&self, keys: impl Iterator<Item = TransactionKey>) {
         let mut seen = 0;
-        for _ in 0..count {
-            let Ok((key, _)) = take_record(records) else { break };
+        for key in keys {
             let held = self.held.get(&key);
             seen |= held.and_then(|it| it.mailbox.bytes().last()).copied().unwrap_or(0);
         }

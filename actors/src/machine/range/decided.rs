@@ -19,6 +19,11 @@ pub enum Outcome {
 }
 
 impl Range {
+    /// Reports about these transactions follow: what they need is read ahead.
+    pub fn read_ahead(&self, keys: impl Iterator<Item = TransactionKey>) {
+        self.boxes.read_ahead(keys);
+    }
+
     /// Takes an actor's report. A report about a transaction that is not under decision is ignored.
     pub fn decided(&mut self, key: TransactionKey, outcome: Outcome) {
         let Some(held) = self.boxes.held(key) else { return };
