@@ -45,7 +45,7 @@ pub enum Message {
     Acknowledged(Sequence),
     /// Tell the aggregators of these dimensions the whole share.
     Tell(BTreeSet<String>),
-    /// The range is about to end here: commit whole figures without delay.
+    /// The range is about to end here: commit whole figures, and all that is open by value, without delay.
     Ending,
     /// What is known about a transaction?
     Find(TransactionKey, RpcReplyPort<Found>),
@@ -116,7 +116,7 @@ impl State {
             Message::Committed(slot) => self.committed(slot)?,
             Message::Acknowledged(sequence) => self.machine.acknowledged(sequence),
             Message::Tell(dimensions) => self.tell(&dimensions)?,
-            Message::Ending => self.machine.hurry_figures(),
+            Message::Ending => self.machine.end(),
             Message::Find(key, reply) => {
                 engine::answer(reply, self.machine.find(key, &*self.store)?);
             }

@@ -135,6 +135,8 @@ pub struct Range {
     tombstones_from: u64,
     /// The last commit that is in the store.
     applied: u64,
+    /// Whether nothing more is to come.
+    is_ending: bool,
 }
 
 impl Range {
@@ -166,6 +168,7 @@ impl Range {
             references_from: 0,
             tombstones_from: 0,
             applied: 0,
+            is_ending: false,
             settings,
             rules,
         }
@@ -180,6 +183,7 @@ impl Range {
     pub fn apply(&mut self, batch: &Batch, store: &dyn Store) -> Result<(), ApplyError> {
         let from = self.positions.accept(batch).map_err(ApplyError::Refused)?;
         self.pending.is_touched = true;
+        self.is_ending = false;
         let (mut reader, mut ahead) = (Reader::new(&batch.records), Reader::new(&batch.records));
         for number in 0.. {
             if reader.is_empty() {

@@ -77,6 +77,8 @@ impl Range {
     /// What the range says about itself.
     #[must_use]
     pub fn status(&self) -> Status {
+        // Who takes it over would have to read these legs again.
+        let is_read_again = self.is_ending && self.has_young();
         Status {
             open: self.boxes.open(),
             correctable: self.boxes.correctable(),
@@ -90,6 +92,7 @@ impl Range {
             clock: self.positions.clock(),
             is_settled: !self.pending.is_touched
                 && !self.figures.are_behind()
+                && !is_read_again
                 && self.deciding() == 0,
         }
     }
@@ -125,9 +128,12 @@ impl Range {
         self.output.emitted()
     }
 
-    /// The range is about to end here: the next commit has the figures up to it.
-    pub const fn hurry_figures(&mut self) {
+    /// What comes next is for the next owner, or the next life of this one: the next commit has the figures up to
+    /// it, and keeps by value whatever is open, so that nothing has to be read again. A batch that still comes ends
+    /// this.
+    pub const fn end(&mut self) {
         self.figures.hurry();
+        self.is_ending = true;
     }
 
     /// Dead letters since this range was opened here.

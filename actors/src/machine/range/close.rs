@@ -75,6 +75,11 @@ impl Range {
         self.settings.held_bytes.saturating_sub(self.fixed_bytes())
     }
 
+    /// Whether a commit holds transactions by reference only.
+    pub(super) fn has_young(&self) -> bool {
+        !self.young.is_empty()
+    }
+
     /// Whether there are young transactions that have to grow up before their time, to make room.
     fn may_grow_up(&self) -> bool {
         !self.young.is_empty() && self.awaits_commit()
@@ -98,6 +103,9 @@ impl Range {
 
     /// Also while no record comes, young transactions grow up: only then do they wait for their deadline.
     fn has_aged(&self, wall_ms: u64) -> bool {
+        if self.is_ending {
+            return self.has_young();
+        }
         // Also where the wall was set back.
         let is_old = |it: &Generation| {
             wall_ms < it.wall_ms || it.wall_ms.saturating_add(self.settings.young_ms) <= wall_ms

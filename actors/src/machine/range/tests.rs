@@ -403,6 +403,23 @@ fn i2_a_young_leg_is_read_again_after_a_crash_and_an_old_one_comes_from_the_stor
 }
 
 #[test]
+fn who_takes_over_a_range_that_was_given_up_reads_no_leg_again() {
+    let mut bench = Bench::new(SETTINGS);
+    bench.leg("t", Leg::Trace, "a", 10).leg("t", Leg::Request, "b", 11).commit(0);
+    assert!(bench.range.status().is_settled);
+    bench.range.end();
+    assert!(!bench.range.status().is_settled, "the young legs are not by value yet");
+    bench.commit(1).commit(2);
+    assert!(bench.range.status().is_settled);
+    let rules = (rules(), Arc::default());
+    let loaded = Range::load(identity(), SETTINGS, rules, &bench.store).unwrap();
+    assert_eq!((loaded.references.len(), loaded.restored.missing()), (0, 0));
+    // It was not given up after all.
+    bench.leg("u", Leg::Trace, "a", 12).commit(3);
+    assert!(bench.range.status().is_settled);
+}
+
+#[test]
 fn a_decision_about_legs_that_have_changed_is_thrown_away() {
     let mut bench = Bench::new(SETTINGS);
     bench.leg("t", Leg::Trace, "b", 20).leg("t", Leg::Request, "x", 20);
