@@ -9,7 +9,7 @@ SCRIPTS := integration/scripts
 THROUGHLINE := $(CARGO_TARGET_DIR)/release/throughline
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test verify fix bench memory drill sim model e2e build setup
+.PHONY: help demo test verify fix bench steps memory drill sim model e2e build setup
 
 help:    ## Say what there is to make
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 20
@@ -31,6 +31,10 @@ fix: setup    ## Mend what format and lints can mend by themselves
 bench: build    ## Measure throughput on this machine, with a real Kafka broker
 	@$(SCRIPTS)/setup.sh test
 	@$(CARGO_TARGET_DIR)/release/bench
+
+steps: build    ## Count the instructions that each hot step takes
+	@$(SCRIPTS)/setup.sh test
+	@$(CARGO_TARGET_DIR)/release/steps
 
 memory: build    ## Have ten million transactions open at once, and check memory and every record; OPEN=n for less
 	@$(SCRIPTS)/setup.sh test

@@ -60,6 +60,8 @@ need libssl-dev pkg-config --exists openssl
 if [ "$what" = test ]; then
   need openjdk-17-jre-headless has_java
   need maven mvn --version
+  need valgrind valgrind --version
+  need binutils strip --version
   need python3-pip python3 -m pip --version
 fi
 install_missing

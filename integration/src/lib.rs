@@ -12,6 +12,7 @@ pub mod ports;
 pub mod process;
 pub mod sim;
 pub mod standing;
+pub mod steps;
 pub mod tables;
 pub mod tidy;
 pub mod watch;

@@ -6,10 +6,8 @@ use std::time::Duration;
 use actors::clock::Clock;
 use actors::engine::{Engine, LookBack, Setup};
 use actors::lock::DirLock;
-use actors::machine::partial::layout::{Dimension, Figure, Indicator, Layout, Scenario};
+use actors::machine::partial::layout::Layout;
 use actors::machine::range::Settings;
-use actors::machine::scenario::{Kind, Scenario as Compiled, Stat};
-use actors::machine::sketch::Quantile;
 use actors::machine::transaction::Rules;
 use actors::remote::{DialError, Duplex};
 use actors::source::{Source, SourceError};
@@ -52,7 +50,7 @@ async fn single(config: Config) -> anyhow::Result<Running> {
     // Not with `stop`: the last figures come while the engine stops.
     let figures = CancellationToken::new();
     let cells = outlet::Cells::start(&config, &tasks, figures.clone());
-    let layout = Arc::new(layout(&config.rules.scenarios));
+    let layout = Arc::new(Layout::of(&config.rules.scenarios));
     let rules = rules(&config, &*source);
     let started = vec![
         format!(
@@ -169,41 +167,5 @@ pub(super) fn settings(config: &Config, held_bytes: usize) -> Settings {
         figures_ms: ms(deadline + correction) + 3_600_000,
         held_bytes,
         expiries: EXPIRIES,
-    }
-}
-
-/// What the scenarios' figures are called.
-pub(super) fn layout(scenarios: &[Compiled]) -> Layout {
-    Layout { scenarios: scenarios.iter().map(scenario).collect() }
-}
-
-fn scenario(compiled: &Compiled) -> Scenario {
-    let dimension = |it: &actors::machine::scenario::Dimension| Dimension {
-        name: it.name.clone(),
-        max_values: it.max_values,
-    };
-    let bit = |population: usize| u8::try_from(population).unwrap_or(u8::MAX);
-    let indicator = |it: &actors::machine::scenario::Indicator| Indicator {
-        name: it.name.clone(),
-        figure: match &it.kind {
-            Kind::Ratio { numerator, denominator } => {
-                Figure::Ratio { numerator: bit(*numerator), denominator: bit(*denominator) }
-            }
-            Kind::Duration { stats, .. } => {
-                Figure::Duration { quantiles: stats.iter().filter_map(quantile).collect() }
-            }
-        },
-    };
-    Scenario {
-        name: compiled.name.clone(),
-        dimensions: compiled.dimensions.iter().map(dimension).collect(),
-        indicators: compiled.indicators.iter().map(indicator).collect(),
-    }
-}
-
-fn quantile(stat: &Stat) -> Option<Quantile> {
-    match stat {
-        Stat::Quantile(per_mille) => Quantile::new(*per_mille),
-        Stat::Count | Stat::Sum | Stat::Avg | Stat::Min | Stat::Max => None,
     }
 }

@@ -1,5 +1,6 @@
 //! What the numbers in cells stand for: scenarios, dimensions, indicators and populations by name.
 
+use crate::machine::scenario::{self, Kind, Stat};
 use crate::machine::sketch::Quantile;
 
 /// Every scenario that is active or still has cells. Indexes in cells are places in these lists.
@@ -57,6 +58,12 @@ pub enum Figure {
 }
 
 impl Layout {
+    /// What the figures of these scenarios are called.
+    #[must_use]
+    pub fn of(scenarios: &[scenario::Scenario]) -> Self {
+        Self { scenarios: scenarios.iter().map(named).collect() }
+    }
+
     /// The scenario of that number; `None` where it is not, or no longer, known.
     #[must_use]
     pub fn scenario(&self, number: u16) -> Option<&Scenario> {
@@ -67,6 +74,35 @@ impl Layout {
     #[must_use]
     pub fn dimension(&self, scenario: u16, number: u16) -> Option<&Dimension> {
         self.scenario(scenario)?.dimensions.get(usize::from(number))
+    }
+}
+
+fn named(compiled: &scenario::Scenario) -> Scenario {
+    let dimension =
+        |it: &scenario::Dimension| Dimension { name: it.name.clone(), max_values: it.max_values };
+    let bit = |population: usize| u8::try_from(population).unwrap_or(u8::MAX);
+    let indicator = |it: &scenario::Indicator| Indicator {
+        name: it.name.clone(),
+        figure: match &it.kind {
+            Kind::Ratio { numerator, denominator } => {
+                Figure::Ratio { numerator: bit(*numerator), denominator: bit(*denominator) }
+            }
+            Kind::Duration { stats, .. } => {
+                Figure::Duration { quantiles: stats.iter().filter_map(quantile).collect() }
+            }
+        },
+    };
+    Scenario {
+        name: compiled.name.clone(),
+        dimensions: compiled.dimensions.iter().map(dimension).collect(),
+        indicators: compiled.indicators.iter().map(indicator).collect(),
+    }
+}
+
+fn quantile(stat: &Stat) -> Option<Quantile> {
+    match stat {
+        Stat::Quantile(per_mille) => Quantile::new(*per_mille),
+        Stat::Count | Stat::Sum | Stat::Avg | Stat::Min | Stat::Max => None,
     }
 }
 

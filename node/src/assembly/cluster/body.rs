@@ -8,6 +8,7 @@ use std::time::Duration;
 use actors::clock::Clock;
 use actors::committer::Fenced;
 use actors::engine::{Engine, Holding, Place, Route, Setup};
+use actors::machine::partial::layout::Layout;
 use actors::remote::{Dial, DialError};
 use actors::sink::SinkError;
 use anyhow::Context as _;
@@ -91,7 +92,7 @@ impl EngineBodies {
         let source = source.await.context("open the source")?;
         let figures = CancellationToken::new();
         let cells = outlet::Cells::start(config, &tasks, figures.clone());
-        let layout = start::layout(&config.rules.scenarios);
+        let layout = Layout::of(&config.rules.scenarios);
         let names = layout.scenarios.iter().flat_map(|scenario| &scenario.dimensions);
         let dimensions: BTreeSet<_> = names.map(|it| it.name.clone()).collect();
         let addresses = Addresses::default();
