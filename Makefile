@@ -50,8 +50,8 @@ e2e: build    ## Send two million transactions through the program, and check ev
 	@$(SCRIPTS)/setup.sh test
 	@$(CARGO_TARGET_DIR)/release/drill --kills 0 --transactions 2000000
 
-sim: setup    ## Run simulated histories with faults: HISTORIES=n FROM=n, or one with SEED=n
-	@cargo run --release --package integration --bin sim -- $(if $(SEED),--seed $(SEED),--histories $(or $(HISTORIES),10000) --from $(or $(FROM),0))
+sim: setup    ## Run simulated histories with faults: KIND=alone or together, HISTORIES=n FROM=n, or one with SEED=n
+	@cargo run --release --package integration --bin sim -- --kind $(or $(KIND),alone) $(if $(SEED),--seed $(SEED),--histories $(or $(HISTORIES),10000) --from $(or $(FROM),0))
 
 model: setup    ## Explore the protocol's model within wider bounds: LIVES, RECORDS, FENCES, MOVES, UNCLEAR, SNAPSHOTS, LEADERS, CRASHES=n
 	@cargo test --release --package integration --test model -- --ignored --nocapture

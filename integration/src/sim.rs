@@ -1,4 +1,5 @@
-//! A deterministic simulation of one node: the real machines, driven a step at a time, while things go wrong.
+//! A deterministic simulation: the real machines, driven a step at a time, while things go wrong. Of one node here; of
+//! several, with who leads them and what is between them, in [`cluster`].
 //!
 //! ```text
 //!            ┌──────────── a process: imitates the actors' shells ────────────┐
@@ -12,8 +13,10 @@
 //! faults end, all must come to rest, and the oracle compares what was said with what had been planned.
 
 mod bank;
+mod cluster;
 mod committer;
 mod fault;
+mod gates;
 mod objects;
 mod oracle;
 mod outside;
@@ -32,6 +35,7 @@ mod trace;
 mod watch;
 mod world;
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::anyhow;
@@ -39,6 +43,8 @@ use anyhow::anyhow;
 pub use fault::Fault;
 pub use plant::Plant;
 
+use cluster::Cluster;
+use oracle::Case;
 use world::World;
 
 /// What a history was like.
@@ -72,14 +78,45 @@ impl Report {
     }
 }
 
+/// What a history is about.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Kind {
+    /// One node, and all that can go wrong within it.
+    #[default]
+    Alone,
+    /// Several nodes, who leads them, and what is between them.
+    Together,
+}
+
+impl Kind {
+    /// The kind of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Alone, Self::Together].into_iter().find(|it| it.to_string() == name)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Alone => "alone",
+            Self::Together => "together",
+        })
+    }
+}
+
 /// Runs the history of `seed`, with a planted bug or without.
 ///
 /// # Errors
 ///
 /// What broke: a promise, or the code.
-pub fn run(seed: u64, plant: Option<Plant>) -> anyhow::Result<Report> {
+pub fn run(kind: Kind, seed: u64, plant: Option<Plant>) -> anyhow::Result<Report> {
+    let history = || match kind {
+        Kind::Alone => alone(seed, plant),
+        Kind::Together => together(seed, plant),
+    };
     // A panic is a find like any other; nothing of the history is used after it.
-    match catch_unwind(AssertUnwindSafe(|| history(seed, plant))) {
+    match catch_unwind(AssertUnwindSafe(history)) {
         Ok(result) => result,
         Err(panic) => {
             let text = panic.downcast_ref::<&str>().map(ToString::to_string);
@@ -89,21 +126,38 @@ pub fn run(seed: u64, plant: Option<Plant>) -> anyhow::Result<Report> {
     }
 }
 
-fn history(seed: u64, plant: Option<Plant>) -> anyhow::Result<Report> {
+fn alone(seed: u64, plant: Option<Plant>) -> anyhow::Result<Report> {
     let mut world = World::new(seed, plant);
     world.run()?;
-    oracle::judge(&world)?;
+    oracle::judge(&world.case())?;
     if !world.out.shape.durable.is_trimmed {
         world.begin_from_nothing()?;
-        oracle::judge(&world)?;
+        oracle::judge(&world.case())?;
     }
-    let out = &world.out;
-    Ok(Report {
+    Ok(report(&world.case()))
+}
+
+fn together(seed: u64, plant: Option<Plant>) -> anyhow::Result<Report> {
+    let mut cluster = Cluster::new(seed, plant);
+    cluster.run()?;
+    oracle::judge(&cluster.case())?;
+    if seed.is_multiple_of(4) {
+        cluster.begin_from_nothing()?;
+        oracle::judge(&cluster.case())?;
+    }
+    let mut report = report(&cluster.case());
+    report.faults[Fault::Store as usize] = cluster.store_faults();
+    Ok(report)
+}
+
+fn report(case: &Case<'_>) -> Report {
+    let out = case.out;
+    Report {
         trace: out.trace.hash(),
         commits: out.watch.commits(),
-        messages: oracle::messages(&world.bank) as u64,
+        messages: oracle::messages(case.bank) as u64,
         rows: out.watch.row_count() as u64,
         simulated_ms: out.now_ms - bank::START_MS,
         faults: out.faults.happened(),
-    })
+    }
 }

@@ -37,20 +37,23 @@ pub fn is_in(past: &[Stretch<'_>], (epoch, slot): At) -> bool {
     past.iter().any(holds)
 }
 
-/// The greatest epoch at which a snapshot holds a range; `None` where none does, or where it cannot be known. Of
-/// each snapshot comes whether it can be read, and whether it holds the range.
+/// The greatest epoch from which on a snapshot makes a range's past superfluous: that of the first slot which a
+/// restore out of it reads ([`Place::needed_from`](super::block::Place::needed_from)). [`Epoch::NONE`] where there
+/// are snapshots and none holds the range; `None` where it cannot be known: there is no snapshot, or one that
+/// cannot be read. Of each snapshot comes whether it can be read, and that epoch where it holds the range.
 pub fn newest(snapshots: impl IntoIterator<Item = Option<Option<Epoch>>>) -> Option<Epoch> {
     let known: Option<Vec<Option<Epoch>>> = snapshots.into_iter().collect();
-    known?.into_iter().flatten().max()
+    known?.into_iter().map(Option::unwrap_or_default).max()
 }
 
 /// Lets the stretches of owners that had trimmed their journals before they got the range begin where these do.
 ///
 /// The control log does not say at which slot an owner got a range, only before which it cannot have been. An owner
-/// trims nothing of a range but behind a snapshot that has it (I10), and the newest of these stays. So where no
-/// snapshot holds the range under a stretch's epoch or a later one (`newest` is less), nothing of the range
-/// has gone from the stretch: what is not there in front was never the range's. Without any snapshot
-/// nothing is concluded: all of them may have been lost.
+/// trims nothing of a range but behind a snapshot that has it (I10), and the newest of these stays. So where a
+/// restore out of any snapshot reads from an epoch before a stretch's (`newest` is less), nothing of the range
+/// has gone from the stretch: what is not there in front was never the range's. A snapshot may hold the range
+/// under the stretch's own epoch and yet read from an earlier one: rows from then still wait for the sink.
+/// Without any snapshot nothing is concluded: all of them may have been lost.
 pub fn begun(past: &mut [Stretch<'_>], newest: Option<Epoch>) {
     let Some(newest) = newest else { return };
     for stretch in past.iter_mut().filter(|stretch| stretch.epoch > newest) {
@@ -192,6 +195,25 @@ mod tests {
         check([&second, &fifth], (2, 10), None);
         check([&second, &fifth], (5, 4), None);
         check([&second, &fifth], (2, 9), Some((2, 9)));
+    }
+
+    /// A node that had trimmed its journal got a range, and died before a snapshot held that: its journal begins
+    /// with what it had then. Nothing is concluded where snapshots may have been lost, or one cannot be read.
+    #[test]
+    fn a_range_that_no_snapshot_holds_has_lost_nothing_behind_the_snapshots_of_others() {
+        let (epoch, other) = (Epoch::new(2), Some(None));
+        let check = |snapshots: &[Option<Option<Epoch>>], expected: Option<u64>| {
+            let (from, to, there) = (Slot(1), Slot(10), slots(5..=10));
+            let mut past = [Stretch { epoch, from, to, there: &there }];
+            begun(&mut past, newest(snapshots.iter().copied()));
+            let expected = expected.map(|slot| (epoch, Slot(slot)));
+            assert_eq!(first_missing(&past, (Epoch::NONE, Slot(0))), expected, "{snapshots:?}");
+        };
+        check(&[other, other], None);
+        check(&[other, Some(Some(Epoch::new(1)))], None);
+        check(&[other, Some(Some(epoch))], Some(1));
+        check(&[other, None], Some(1));
+        check(&[], Some(1));
     }
 
     #[test]

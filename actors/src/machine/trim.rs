@@ -109,7 +109,7 @@ impl<J: Clone + Ord> Facts<J> {
     fn judge<'a>(&'a self, range: &'a Existing<J>) -> Judged<'a, J> {
         let epochs = self.taken.iter().map(|taken| {
             let places = taken.places.as_ref()?;
-            Some(places.get(&range.range).map(|place| place.at.0))
+            Some(places.get(&range.range).map(|place| place.needed_from().0))
         });
         let mut past: Vec<Stretch<'_>> = range.past.iter().map(|it| self.stretch(it)).collect();
         begun(&mut past, newest(epochs));

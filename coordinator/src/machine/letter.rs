@@ -65,6 +65,9 @@ pub struct Leading {
     pub address: String,
     /// The last slot of the control log that it has written or read.
     pub control_slot: Slot,
+    /// How long ago it said so; 0 where it says so itself. Who passes a beat on must not make it young: two
+    /// that pass it on to each other would keep a leader alive that is long dead.
+    pub age_ms: u64,
 }
 
 /// An operator's question.

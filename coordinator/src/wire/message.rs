@@ -129,6 +129,8 @@ pub(super) struct Leading {
     pub(super) address: String,
     #[prost(uint64, tag = "4")]
     pub(super) control_slot: u64,
+    #[prost(uint64, tag = "5")]
+    pub(super) age_ms: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -28,6 +28,7 @@ pub(super) fn letter(kind: Kind) -> Result<Letter, Unread> {
             leader: node(&it.leader)?,
             address: it.address,
             control_slot: Slot(it.control_slot),
+            age_ms: it.age_ms,
         }),
         Kind::Ask(it) => Letter::Ask(ask(it)?),
         Kind::Answer(it) => Letter::Answer { ticket: it.ticket, denied: it.denied },

@@ -80,9 +80,12 @@ fn any_letter() -> impl Strategy<Value = Letter> {
         any_report().prop_map(Letter::Report),
         (any::<u64>(), prop::collection::vec(any_order(), 0..5))
             .prop_map(|(term, orders)| Letter::Obey { term: Term(term), orders }),
-        (any::<u64>(), any_node(), ".*", any::<u64>()).prop_map(|(term, leader, address, slot)| {
-            Letter::Leading(Leading { term: Term(term), leader, address, control_slot: Slot(slot) })
-        }),
+        (any::<[u64; 3]>(), any_node(), ".*").prop_map(
+            |([term, slot, age_ms], leader, address)| {
+                let (term, control_slot) = (Term(term), Slot(slot));
+                Letter::Leading(Leading { term, leader, address, control_slot, age_ms })
+            }
+        ),
         (any_node(), ".*", any::<u64>(), any_request()).prop_map(
             |(node, address, ticket, request)| Letter::Ask(Ask { node, address, ticket, request })
         ),

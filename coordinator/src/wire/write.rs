@@ -29,6 +29,7 @@ pub(super) fn frame(letter: &Letter) -> Frame {
             leader: it.leader.to_string(),
             address: it.address.clone(),
             control_slot: it.control_slot.0,
+            age_ms: it.age_ms,
         }),
         Letter::Ask(it) => Kind::Ask(ask(it)),
         Letter::Answer { ticket, denied } => {

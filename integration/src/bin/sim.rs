@@ -1,18 +1,19 @@
 //! Runs simulated histories: one seed again, or many.
 //!
 //! `sim --seed 71` runs one history, `sim --histories 10000 --from 0` runs many and names each that is wrong;
-//! `--plant no-refill` plants a bug that has to be found.
+//! `--kind together` takes several nodes; `--plant no-refill` plants a bug that has to be found.
 
 use std::io::Write as _;
 
 use anyhow::{Context as _, bail};
-use integration::sim::{Fault, Plant, Report, run};
+use integration::sim::{Fault, Kind, Plant, Report, run};
 
 /// What was asked for.
 #[derive(Default)]
 struct Asked {
     from: u64,
     histories: u64,
+    kind: Kind,
     plant: Option<Plant>,
 }
 
@@ -21,7 +22,7 @@ fn main() -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let (mut total, mut wrong) = (Report::default(), 0u64);
     for seed in asked.from..asked.from + asked.histories {
-        match run(seed, asked.plant) {
+        match run(asked.kind, seed, asked.plant) {
             Ok(report) => total.add(&report),
             Err(error) => {
                 wrong += 1;
@@ -55,13 +56,20 @@ fn asked(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Asked> {
             "--seed" => (asked.from, asked.histories) = (number()?, 1),
             "--from" => asked.from = number()?,
             "--histories" => asked.histories = number()?,
+            "--kind" => {
+                let kind = Kind::from_name(&value);
+                asked.kind =
+                    kind.with_context(|| format!("no kind {value}; there are alone and together"))?;
+            }
             "--plant" => {
                 let plant = Plant::from_name(&value);
                 let names = Plant::ALL.map(|it| it.to_string()).join(", ");
                 asked.plant =
                     Some(plant.with_context(|| format!("no bug {value}; there are {names}"))?);
             }
-            _ => bail!("no option {name}; there are --seed, --histories, --from and --plant"),
+            _ => {
+                bail!("no option {name}; there are --seed, --histories, --from, --kind and --plant")
+            }
         }
     }
     Ok(asked)

@@ -1,15 +1,16 @@
 //! The committer as its actor runs it, with a store whose answers get lost. Imitates `actors::committer`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use actors::journal::object::{Packed, Sealed, seal};
 use actors::machine::commit::{Commit, Order, ReadBack, Written};
 use anyhow::bail;
 use bytes::Bytes;
 use proto::log::Created;
-use proto::types::{Incarnation, Slot};
+use proto::types::{RangeId, Slot};
 
 use super::fault::Fault;
+use super::objects::Life;
 use super::outside::{LateWrite, Outside};
 use super::owned::{Message, Owned};
 use super::plant::Plant;
@@ -26,7 +27,7 @@ enum Answer {
 #[derive(Debug)]
 pub(super) struct Committer {
     machine: Commit,
-    incarnation: Incarnation,
+    life: Life,
     waiting: usize,
     blocks: Vec<Packed>,
     object: Bytes,
@@ -34,19 +35,67 @@ pub(super) struct Committer {
     answers: VecDeque<Answer>,
     /// Answers for which nobody waits any more.
     stale: Vec<u64>,
+    /// Ranges that come and go once the commit that is under way is over.
+    changes: Vec<(RangeId, Change)>,
+    /// The first slot that can hold nothing of a range that has gone.
+    left: BTreeMap<RangeId, Slot>,
+    is_fenced: bool,
+}
+
+/// What a range does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Change {
+    /// It takes part from the next commit on.
+    Enter,
+    /// It takes no part any more.
+    Leave,
 }
 
 impl Committer {
-    pub(super) fn new(incarnation: Incarnation, interval_ms: u64) -> Self {
+    pub(super) fn new(life: Life, interval_ms: u64) -> Self {
         Self {
             machine: Commit::new(Slot(1), interval_ms),
-            incarnation,
+            life,
             waiting: 0,
             blocks: Vec::new(),
             object: Bytes::new(),
             nonce: 0,
             answers: VecDeque::new(),
             stale: Vec::new(),
+            changes: Vec::new(),
+            left: BTreeMap::new(),
+            is_fenced: false,
+        }
+    }
+
+    /// A range comes or goes, as soon as no commit is under way.
+    pub(super) fn announce(&mut self, range: RangeId, change: Change) {
+        self.left.remove(&range);
+        self.changes.push((range, change));
+    }
+
+    /// From which slot on nothing is of a range that has gone; `None` while it has not.
+    pub(super) fn left(&self, range: RangeId) -> Option<Slot> {
+        self.left.get(&range).copied()
+    }
+
+    /// Whether another has taken the journal over.
+    pub(super) const fn is_fenced(&self) -> bool {
+        self.is_fenced
+    }
+
+    fn change(&mut self, ranges: &mut [Owned], out: &Outside) {
+        let is_under_way = self.waiting > 0 || !self.answers.is_empty();
+        if is_under_way {
+            return;
+        }
+        for (range, change) in self.changes.drain(..) {
+            let is_in = change == Change::Enter || out.has(Plant::TwoOwners);
+            let it = ranges.iter_mut().filter(|it| it.id() == range);
+            it.for_each(|it| it.takes_part = is_in);
+            if change == Change::Leave {
+                self.left.insert(range, self.machine.next());
+            }
         }
     }
 
@@ -58,11 +107,16 @@ impl Committer {
             let order = self.machine.written(of, Written::Won);
             return self.obey(order, ranges, out);
         }
+        self.change(ranges, out);
         let order = match self.answers.pop_front() {
             Some(Answer::Written(of, answer)) => self.written(of, answer, out),
             Some(Answer::Read(of, found)) => self.machine.read_back(of, found),
             Some(Answer::Waited) => self.machine.retry(),
-            None => self.machine.tick(out.now_ms),
+            None => {
+                // A range that has been asked to close is waited for.
+                let is_idle = self.waiting == 0 && ranges.iter().any(|range| range.takes_part);
+                if is_idle { self.machine.tick(out.wall_ms()) } else { Order::Nothing }
+            }
         };
         self.obey(order, ranges, out)
     }
@@ -93,10 +147,8 @@ impl Committer {
     ) -> anyhow::Result<()> {
         match order {
             Order::Close => {
-                self.waiting = ranges.len();
                 self.blocks.clear();
-                let message = Message::Close(out.now_ms);
-                ranges.iter_mut().for_each(|range| range.inbox.push_back(message.clone()));
+                self.waiting = tell(&Message::Close(out.wall_ms()), ranges);
             }
             Order::Write { slot, nonce } => {
                 let answer = self.write(slot, out)?;
@@ -108,17 +160,16 @@ impl Committer {
             }
             Order::Wait => self.answers.push_back(Answer::Waited),
             Order::Committed(slot) => {
-                let message = Message::Committed(slot);
-                ranges.iter_mut().for_each(|range| range.inbox.push_back(message.clone()));
+                tell(&Message::Committed(slot), ranges);
             }
-            Order::Fenced(slot) => bail!("I1: fenced in slot {slot}, though nobody else is there"),
+            Order::Fenced(_) => self.is_fenced = true,
             Order::Nothing => {}
         }
         Ok(())
     }
 
     fn write(&mut self, slot: Slot, out: &mut Outside) -> anyhow::Result<Written> {
-        let (of, object) = (self.incarnation, self.object.clone());
+        let (of, object) = (self.life, self.object.clone());
         if out.strikes(Fault::NotWritten) {
             return Ok(Written::Unclear);
         }
@@ -152,7 +203,7 @@ impl Committer {
         if out.strikes(Fault::UnclearRead) {
             return ReadBack::Unclear;
         }
-        let object = out.objects.read(self.incarnation, slot);
+        let object = out.objects.read(Some(self.life), slot);
         object.map_or(ReadBack::Nothing, |object| {
             Sealed::open(object).map_or(ReadBack::Foreign, |it| ReadBack::Commit(it.nonce()))
         })
@@ -182,4 +233,14 @@ impl Committer {
             | Order::Nothing) => other,
         }
     }
+}
+
+/// Says something to the ranges that take part; to how many.
+fn tell(message: &Message, ranges: &mut [Owned]) -> usize {
+    let mut told = 0;
+    for range in ranges.iter_mut().filter(|range| range.takes_part) {
+        range.inbox.push_back(message.clone());
+        told += 1;
+    }
+    told
 }

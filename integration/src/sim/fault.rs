@@ -42,11 +42,35 @@ pub enum Fault {
     LostDelivery,
     /// Rows were not delivered, or not all of them.
     NoDelivery,
+    /// A node's process stands still for a while.
+    Freeze,
+    /// Two nodes do not reach each other for a while.
+    Cut,
+    /// One node does not reach another for a while, but the other it.
+    CutOneWay,
+    /// A connection breaks.
+    Broken,
+    /// A letter of the control plane is lost.
+    LostLetter,
+    /// A letter of the control plane comes twice.
+    TwiceLetter,
+    /// Something between two nodes is late.
+    Slow,
+    /// A node's clock is set.
+    Clock,
+    /// The store refuses what the control plane asks of it, loses the answer, or does it late or twice.
+    Store,
+    /// A node wants to lead, whoever does.
+    Contend,
+    /// An operator wants a node drained, cordoned or serving again.
+    Intent,
+    /// An operator wants a range elsewhere.
+    Move,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 30] = [
         Self::Crash,
         Self::LoseTail,
         Self::LoseStore,
@@ -65,7 +89,28 @@ impl Fault {
         Self::SlowDecisions,
         Self::LostDelivery,
         Self::NoDelivery,
+        Self::Freeze,
+        Self::Cut,
+        Self::CutOneWay,
+        Self::Broken,
+        Self::LostLetter,
+        Self::TwiceLetter,
+        Self::Slow,
+        Self::Clock,
+        Self::Store,
+        Self::Contend,
+        Self::Intent,
+        Self::Move,
     ];
+
+    /// Those that happen to a node alone.
+    pub(super) const ALONE: &[Self] = Self::ALL.split_at(18).0;
+
+    /// Those that happen to several nodes: within a process nothing is lost.
+    pub(super) fn together() -> impl Iterator<Item = Self> {
+        let within = [Self::Again, Self::LostBatch, Self::WrongPlace];
+        Self::ALL.into_iter().filter(move |it| !within.contains(it))
+    }
 
     /// How often it happens at most, in a thousand of its chances.
     const fn most(self) -> u64 {
@@ -78,7 +123,10 @@ impl Fault {
             Self::CrashInRestore => 200,
             Self::TornRead => 5,
             Self::Again | Self::LostBatch => 100,
-            Self::WrongPlace => 50,
+            Self::WrongPlace | Self::LostLetter | Self::TwiceLetter | Self::Slow => 50,
+            Self::Store => 60,
+            Self::Freeze | Self::Cut | Self::CutOneWay => 8,
+            Self::Broken | Self::Clock | Self::Contend | Self::Intent | Self::Move => 5,
         }
     }
 }
@@ -93,9 +141,9 @@ pub(super) struct Faults {
 
 impl Faults {
     /// A swarm: each kind is there or not, and strong or not.
-    pub(super) fn draw(random: &mut Random) -> Self {
+    pub(super) fn draw(kinds: impl IntoIterator<Item = Fault>, random: &mut Random) -> Self {
         let mut faults = Self::default();
-        for fault in Fault::ALL {
+        for fault in kinds {
             if random.chance(600) {
                 faults.per_mille[fault as usize] = random.within(1, fault.most());
             }
@@ -107,6 +155,11 @@ impl Faults {
     #[must_use]
     pub(super) const fn has(&self, fault: Fault) -> bool {
         self.per_mille[fault as usize] > 0
+    }
+
+    /// How often the fault happens, in a thousand of its chances.
+    pub(super) const fn rate(&self, fault: Fault) -> u64 {
+        self.per_mille[fault as usize]
     }
 
     /// Whether the fault happens now.

@@ -10,12 +10,14 @@ mod results;
 use std::collections::BTreeMap;
 
 use actors::machine::ledger::Fate;
+use actors::machine::partial;
 use actors::sink::{Outlet, Row};
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use super::bank::{Bank, Dead, Transaction};
-use super::world::{World, first_ms};
+use super::gates::first_ms;
+use super::outside::Outside;
 use results::Judge;
 
 /// What became of each source partition's records.
@@ -28,9 +30,18 @@ pub(super) struct Said {
     value: Value,
 }
 
+/// A history that has come to rest.
+#[derive(Debug)]
+pub(super) struct Case<'a> {
+    pub(super) bank: &'a Bank,
+    pub(super) out: &'a Outside,
+    /// Every range's shares of figures, as its owner has them.
+    pub(super) cells: Vec<partial::Row>,
+}
+
 /// Judges a history that has come to rest.
-pub(super) fn judge(world: &World) -> anyhow::Result<()> {
-    let (bank, source) = (&world.bank, &world.out.source);
+pub(super) fn judge(world: &Case<'_>) -> anyhow::Result<()> {
+    let (bank, source) = (world.bank, &world.out.source);
     let mut fates: Fates = vec![[0; Fate::ALL.len()]; source.names().len()];
     let (mut about, mut dead) = sort(world.out.sink.rows())?;
     let mut joined = Vec::new();
@@ -68,7 +79,7 @@ fn sort(rows: &[Row]) -> anyhow::Result<(About, BTreeMap<String, Row>)> {
 
 fn letter(
     it: &Dead,
-    world: &World,
+    world: &Case<'_>,
     dead: &mut BTreeMap<String, Row>,
     fates: &mut Fates,
 ) -> anyhow::Result<()> {
@@ -83,7 +94,7 @@ fn letter(
 }
 
 /// I9: where every record went, as planned.
-fn ledger(world: &World, fates: &Fates) -> anyhow::Result<()> {
+fn ledger(world: &Case<'_>, fates: &Fates) -> anyhow::Result<()> {
     let counts = world.out.watch.ledger(fates.len());
     for (partition, (counts, fates)) in counts.iter().zip(fates).enumerate() {
         let found = Fate::ALL.map(|fate| counts.of(fate));

@@ -5,32 +5,36 @@ use std::collections::VecDeque;
 use actors::journal::object::Packed;
 use actors::machine::block::{Block, Figures};
 use actors::machine::outbox::Outbox;
-use actors::machine::positions::{Batch, Position};
-use actors::machine::range::{ApplyError, Outcome, Range};
+use actors::machine::positions::{Batch, Receipt, Said};
+use actors::machine::range::{ApplyError, Identity, Outcome, Range};
 use actors::sink::Row;
 use actors::store::memory::MemoryStore;
 use anyhow::bail;
-use proto::types::{Offset, PartitionIndex, RecordTime, Sequence, Slot, TransactionKey};
+use proto::types::{Offset, PartitionIndex, RangeId, RecordTime, Sequence, Slot, TransactionKey};
 
-use super::outside::Outside;
+use super::outside::{Home, Outside};
 use super::plant::Plant;
 
 /// What is said to a range.
 #[derive(Clone, Debug)]
 pub(super) enum Message {
-    Batch(Batch),
+    Batch(Batch, Sender),
     CaughtUp(PartitionIndex, Offset, RecordTime),
     Decided(TransactionKey, Box<Outcome>),
     Close(u64),
     Committed(Slot),
     Acknowledged(Sequence),
+    Ending,
 }
+
+/// Who sent a batch: a reader on the other side of that connection, or `None` for one here.
+pub(super) type Sender = Option<u64>;
 
 /// What a message leads to outside of its range.
 #[derive(Debug, Default)]
 pub(super) struct Effects {
-    /// A reader has to go back there.
-    pub(super) refused: Option<(PartitionIndex, Position)>,
+    /// What a reader is told.
+    pub(super) receipt: Option<(Sender, Receipt)>,
     /// The range has closed; `Some(None)` where it has nothing to commit.
     pub(super) closed: Option<Option<Packed>>,
     /// Rows for the publisher.
@@ -40,16 +44,28 @@ pub(super) struct Effects {
 /// A range and its store.
 #[derive(Debug)]
 pub(super) struct Owned {
-    /// Its place among the ranges.
-    pub(super) place: usize,
+    /// Where its store is.
+    pub(super) home: Home,
     pub(super) machine: Range,
     pub(super) store: MemoryStore,
     pub(super) outbox: Outbox,
     pub(super) closed: Option<Block>,
     pub(super) inbox: VecDeque<Message>,
+    /// Whether it takes part in commits.
+    pub(super) takes_part: bool,
 }
 
 impl Owned {
+    /// A range that has just been restored.
+    pub(super) fn new((home, store): (Home, MemoryStore), machine: Range, outbox: Outbox) -> Self {
+        let (closed, inbox) = (None, VecDeque::new());
+        Self { home, machine, store, outbox, closed, inbox, takes_part: true }
+    }
+
+    pub(super) fn id(&self) -> RangeId {
+        self.machine.identity().id
+    }
+
     pub(super) fn handle(
         &mut self,
         message: Message,
@@ -57,7 +73,9 @@ impl Owned {
     ) -> anyhow::Result<Effects> {
         let mut effects = Effects::default();
         match message {
-            Message::Batch(batch) => effects.refused = self.batch(batch, out)?,
+            Message::Batch(batch, from) => {
+                effects.receipt = Some((from, self.batch(batch, out)?));
+            }
             Message::CaughtUp(partition, at, wall) => {
                 self.machine.caught_up(partition, at, wall, &self.store)?;
             }
@@ -68,27 +86,25 @@ impl Owned {
             }
             Message::Committed(slot) => effects.rows = self.committed(slot, out)?,
             Message::Acknowledged(sequence) => self.machine.acknowledged(sequence),
+            Message::Ending => self.machine.hurry_figures(),
         }
         Ok(effects)
     }
 
-    fn batch(
-        &mut self,
-        mut batch: Batch,
-        out: &Outside,
-    ) -> anyhow::Result<Option<(PartitionIndex, Position)>> {
+    fn batch(&mut self, mut batch: Batch, out: &Outside) -> anyhow::Result<Receipt> {
         let stands = self.machine.positions()[batch.partition.index()];
         if out.has(Plant::GapAccepted) {
             batch.from = batch.from.min(stands.offset);
         }
-        match self.machine.apply(&batch, &self.store) {
-            Ok(()) => Ok(None),
-            Err(ApplyError::Refused(refused)) => {
-                let position = refused.position;
-                Ok((position.offset < batch.from).then_some((batch.partition, position)))
+        let said = match self.machine.apply(&batch, &self.store) {
+            Err(ApplyError::Refused(refused)) if refused.position.offset < batch.from => {
+                Said::Refused(refused.position)
             }
+            Ok(()) | Err(ApplyError::Refused(_)) => Said::Applied(batch.records.len()),
             Err(error @ (ApplyError::Malformed | ApplyError::Store(_))) => bail!(error),
-        }
+        };
+        let Identity { id: range, epoch, .. } = self.machine.identity();
+        Ok(Receipt { range, epoch, partition: batch.partition, said })
     }
 
     fn close(&mut self, wall_ms: u64, out: &Outside, early: &mut Vec<Row>) -> Option<Packed> {
@@ -113,7 +129,7 @@ impl Owned {
         let Some(mut block) = self.closed.take() else { return Ok(Vec::new()) };
         let at = (block.head.epoch, slot);
         let place = self.outbox.committed(at, &block.head, !block.rows.is_empty());
-        out.apply(self.place, &block.changes(&place), place)?;
+        out.apply(self.home, &block.changes(&place), place)?;
         let rows = std::mem::take(&mut block.rows);
         self.machine.applied(block.head.commit, block.puts.iter().map(|(key, _)| *key));
         Ok(if out.has(Plant::PublishEarly) { Vec::new() } else { rows })

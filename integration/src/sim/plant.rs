@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Kind;
+
 /// A bug.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Plant {
@@ -31,11 +33,23 @@ pub enum Plant {
     TrimOutbox,
     /// I3: a batch is applied wherever it begins.
     GapAccepted,
+    /// I1: who is held dead is not fenced.
+    NoFence,
+    /// I1: who has given a range up goes on with it.
+    TwoOwners,
+    /// I7: a new owner does not shut the old one out of the sink.
+    SinkNotFenced,
+    /// I4: a copy is taken up as it is.
+    StaleCopy,
+    /// I1: a write to the control log without an answer counts as done.
+    LeaderLostAsWon,
+    /// I10: slots are trimmed behind what is in the ranges' stores, as if that were a snapshot.
+    TrimFromMemory,
 }
 
 impl Plant {
     /// Every bug.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 19] = [
         Self::PositionApart,
         Self::PublishEarly,
         Self::LostAsWon,
@@ -49,7 +63,37 @@ impl Plant {
         Self::TrimTail,
         Self::TrimOutbox,
         Self::GapAccepted,
+        Self::NoFence,
+        Self::TwoOwners,
+        Self::SinkNotFenced,
+        Self::StaleCopy,
+        Self::LeaderLostAsWon,
+        Self::TrimFromMemory,
     ];
+
+    /// Whether histories of that kind find it.
+    #[must_use]
+    pub const fn is_found_in(self, kind: Kind) -> bool {
+        match self {
+            Self::TrimTail | Self::TrimOutbox | Self::GapAccepted => matches!(kind, Kind::Alone),
+            Self::NoFence
+            | Self::TwoOwners
+            | Self::SinkNotFenced
+            | Self::StaleCopy
+            | Self::LeaderLostAsWon
+            | Self::TrimFromMemory => matches!(kind, Kind::Together),
+            Self::PositionApart
+            | Self::PublishEarly
+            | Self::LostAsWon
+            | Self::LostAsLost
+            | Self::AnswerNotTied
+            | Self::NoDedupe
+            | Self::NoRefill
+            | Self::NoTail
+            | Self::NoTombstones
+            | Self::NoContributions => true,
+        }
+    }
 
     /// The bug of that name.
     #[must_use]
@@ -74,6 +118,12 @@ impl fmt::Display for Plant {
             Self::TrimTail => "trim-tail",
             Self::TrimOutbox => "trim-outbox",
             Self::GapAccepted => "gap-accepted",
+            Self::NoFence => "no-fence",
+            Self::TwoOwners => "two-owners",
+            Self::SinkNotFenced => "sink-not-fenced",
+            Self::StaleCopy => "stale-copy",
+            Self::LeaderLostAsWon => "leader-lost-as-won",
+            Self::TrimFromMemory => "trim-from-memory",
         })
     }
 }

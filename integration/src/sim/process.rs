@@ -1,15 +1,19 @@
 //! A process: ranges, readers, committer and publisher, a step of any of them at a time.
 
+use actors::machine::positions::{Receipt, Said};
 use actors::machine::range::Outcome;
 use actors::machine::transaction::Activation;
 use actors::reader::Alignment;
 use actors::transaction::run;
+use anyhow::ensure;
+
+use proto::types::TransactionKey;
 
 use super::committer::Committer;
 use super::fault::Fault;
 use super::outside::Outside;
 use super::owned::{Message, Owned};
-use super::publisher::Publisher;
+use super::publisher::{self, Publisher};
 use super::reader::Reader;
 
 /// One life of the node. Dropping it is a crash.
@@ -27,7 +31,8 @@ pub(super) struct Process {
 impl Process {
     /// Reads a source partition on.
     pub(super) fn read(&mut self, partition: usize, out: &mut Outside) -> anyhow::Result<()> {
-        self.readers[partition].step(&self.alignment, &mut self.ranges, out)
+        self.readers[partition].step(&self.alignment, &mut self.ranges, out)?;
+        Ok(())
     }
 
     /// Has a range take its next message; whether there was one.
@@ -36,10 +41,13 @@ impl Process {
         let Some(message) = owned.inbox.pop_front() else { return Ok(false) };
         let effects = owned.handle(message, out)?;
         self.collect(range);
-        if let Some((partition, position)) = effects.refused {
+        if let Some((_, Receipt { partition, said: Said::Refused(position), .. })) = effects.receipt
+        {
             self.readers[partition.index()].refused(position);
         }
-        self.publisher.push(effects.rows);
+        if !effects.rows.is_empty() {
+            self.publisher.tell(publisher::Said::Rows(effects.rows));
+        }
         if let Some(block) = effects.closed {
             self.committer.closed(block, &mut self.ranges, out)?;
         }
@@ -63,24 +71,31 @@ impl Process {
             0
         };
         let (range, activation) = self.deciding.remove(at);
-        let (key, mut outcome) = run(&activation, &out.rules.0);
-        if let Outcome::Decided(decision) = &outcome {
-            let id = String::from_utf8_lossy(&decision.id);
-            if out.panics.contains(&*id) {
-                outcome = Outcome::Panicked("a rule failed".to_owned());
-            }
-        }
+        let (key, outcome) = decided(&activation, out);
         self.ranges[range].inbox.push_back(Message::Decided(key, Box::new(outcome)));
         true
     }
 
     /// Takes an answer about a commit, or begins one.
     pub(super) fn commit(&mut self, out: &mut Outside) -> anyhow::Result<()> {
-        self.committer.step(&mut self.ranges, out)
+        self.committer.step(&mut self.ranges, out)?;
+        ensure!(!self.committer.is_fenced(), "I1: fenced, though nobody else is there");
+        Ok(())
     }
 
     /// Delivers rows.
     pub(super) fn publish(&mut self, out: &mut Outside) -> anyhow::Result<()> {
         self.publisher.step(&mut self.ranges, out)
+    }
+}
+
+/// What a transaction's actor says; some panic.
+pub(super) fn decided(activation: &Activation, out: &Outside) -> (TransactionKey, Outcome) {
+    let (key, outcome) = run(activation, &out.rules.0);
+    match &outcome {
+        Outcome::Decided(it) if out.panics.contains(&*String::from_utf8_lossy(&it.id)) => {
+            (key, Outcome::Panicked("a rule failed".to_owned()))
+        }
+        Outcome::Decided(_) | Outcome::Panicked(_) => (key, outcome),
     }
 }

@@ -1,46 +1,82 @@
 //! The publisher as its actor runs it, a delivery at a time. Imitates `actors::publisher`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use actors::sink::Row;
 use proto::types::{RangeId, Sequence};
 
 use super::fault::Fault;
+use super::objects::Life;
 use super::outside::Outside;
 use super::owned::{Message, Owned};
-use super::sink::Delivery;
+use super::plant::Plant;
+use super::sink::{Answer, Delivery};
+
+/// What may be said to the publisher.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// Committed rows.
+    Rows(Vec<Row>),
+    /// Ranges are served from now on.
+    Serve(Serve),
+    /// A range has ended.
+    Leave(RangeId),
+}
+
+/// Ranges that are to be served.
+#[derive(Debug)]
+pub(super) struct Serve {
+    pub(super) ranges: Vec<RangeId>,
+    /// Rows that wait since before.
+    pub(super) rows: Vec<Row>,
+    /// The lives that are over.
+    pub(super) ended: Vec<Life>,
+}
 
 /// The publisher.
 #[derive(Debug)]
 pub(super) struct Publisher {
+    life: Life,
+    inbox: VecDeque<Said>,
     waiting: VecDeque<Row>,
     /// Rows that have been tried, and what is acknowledged once they have arrived.
     tried: Option<(Vec<Row>, BTreeMap<RangeId, Sequence>)>,
-    is_begun: bool,
+    ranges: BTreeSet<RangeId>,
+    is_fenced: bool,
 }
 
 impl Publisher {
-    pub(super) fn new(waiting: Vec<Row>) -> Self {
-        Self { waiting: waiting.into(), tried: None, is_begun: false }
+    pub(super) fn new(life: Life) -> Self {
+        let (inbox, waiting, ranges) = Default::default();
+        Self { life, inbox, waiting, tried: None, ranges, is_fenced: false }
     }
 
-    pub(super) fn push(&mut self, rows: Vec<Row>) {
-        self.waiting.extend(rows);
+    pub(super) fn tell(&mut self, said: Said) {
+        self.inbox.push_back(said);
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.is_begun && self.waiting.is_empty() && self.tried.is_none()
+        self.inbox.is_empty() && self.waiting.is_empty() && self.tried.is_none()
+    }
+
+    /// Whether the sink takes nothing of this life any more.
+    pub(super) const fn is_fenced(&self) -> bool {
+        self.is_fenced
     }
 
     /// Asks the sink what it has, or delivers.
     pub(super) fn step(&mut self, ranges: &mut [Owned], out: &mut Outside) -> anyhow::Result<()> {
-        if !self.is_begun {
-            self.begin(ranges, out);
+        if self.is_fenced {
             return Ok(());
         }
         let (mut rows, last) = match self.tried.take() {
             Some(it) => it,
-            None => self.next(out),
+            None => {
+                if self.hear(ranges, out) {
+                    return Ok(());
+                }
+                self.next(out)
+            }
         };
         if rows.is_empty() && last.is_empty() {
             return Ok(());
@@ -53,16 +89,33 @@ impl Publisher {
             Delivery::Whole
         };
         out.trace.note(rows.len() as u64);
-        if out.sink.deliver(&rows, how, &out.watch)? {
-            acknowledge(&last, ranges);
-        } else {
-            let delivered = out.sink.recover();
-            rows.retain(|row| {
-                delivered.get(&row.stamp.range).is_none_or(|&it| row.stamp.sequence > it)
-            });
-            self.tried = Some((rows, last));
+        match out.sink.deliver(self.life, &rows, how, &out.watch)? {
+            Answer::Taken => {
+                let served = last.into_iter().filter(|(range, _)| self.ranges.contains(range));
+                acknowledge(&served.collect(), ranges);
+            }
+            Answer::Failed => {
+                rows.retain(missing(&out.sink.recover()));
+                self.tried = Some((rows, last));
+            }
+            Answer::Fenced => self.is_fenced = true,
         }
         Ok(())
+    }
+
+    /// Takes what was said, up to what the sink has to be asked about; whether that was so.
+    fn hear(&mut self, ranges: &mut [Owned], out: &mut Outside) -> bool {
+        while let Some(said) = self.inbox.pop_front() {
+            match said {
+                Said::Rows(rows) => self.waiting.extend(rows),
+                Said::Leave(range) => drop(self.ranges.remove(&range)),
+                Said::Serve(serve) => {
+                    self.serve(serve, ranges, out);
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     fn next(&mut self, out: &mut Outside) -> (Vec<Row>, BTreeMap<RangeId, Sequence>) {
@@ -72,19 +125,28 @@ impl Publisher {
         (rows, last)
     }
 
-    fn begin(&mut self, ranges: &mut [Owned], out: &Outside) {
-        self.is_begun = true;
+    /// I7: the order matters. What the sink says it has is true only once nobody else can deliver.
+    fn serve(&mut self, mut serve: Serve, ranges: &mut [Owned], out: &mut Outside) {
+        if !out.has(Plant::SinkNotFenced) {
+            out.sink.fence(&serve.ended);
+        }
         let delivered = out.sink.recover();
-        self.waiting.retain(|row| {
-            delivered.get(&row.stamp.range).is_none_or(|&it| row.stamp.sequence > it)
-        });
-        acknowledge(&delivered, ranges);
+        serve.rows.retain(missing(&delivered));
+        let served = delivered.into_iter().filter(|(range, _)| serve.ranges.contains(range));
+        acknowledge(&served.collect(), ranges);
+        self.ranges.extend(serve.ranges);
+        self.waiting.extend(serve.rows);
     }
+}
+
+/// Whether the sink lacks a row.
+fn missing(delivered: &BTreeMap<RangeId, Sequence>) -> impl Fn(&Row) -> bool {
+    |row| delivered.get(&row.stamp.range).is_none_or(|&it| row.stamp.sequence > it)
 }
 
 fn acknowledge(last: &BTreeMap<RangeId, Sequence>, ranges: &mut [Owned]) {
     for range in ranges {
-        if let Some(&sequence) = last.get(&range.machine.identity().id) {
+        if let Some(&sequence) = last.get(&range.id()) {
             range.inbox.push_back(Message::Acknowledged(sequence));
         }
     }

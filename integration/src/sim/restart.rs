@@ -10,16 +10,17 @@ use actors::machine::range::{Identity, Range, Restored};
 use actors::machine::reach::At;
 use actors::machine::restore::Standing;
 use actors::reader::{Alignment, Router};
-use anyhow::{Context as _, bail, ensure};
+use actors::store::memory::MemoryStore;
+use anyhow::{bail, ensure};
 use proto::types::{Epoch, Incarnation, PartitionIndex, RangeId, RecordTime, Slot};
 
 use super::committer::Committer;
 use super::fault::Fault;
-use super::outside::{Disk, Outside};
+use super::outside::Outside;
 use super::owned::Owned;
 use super::plant::Plant;
 use super::process::Process;
-use super::publisher::Publisher;
+use super::publisher::{Publisher, Said, Serve};
 use super::reader::Reader;
 use super::rules::decoder;
 
@@ -36,8 +37,8 @@ impl Lives {
     /// A new life; `None` where it ended while it restored.
     pub(super) fn begin(&mut self, out: &mut Outside) -> anyhow::Result<Option<Process>> {
         if self.incarnation > Incarnation(0) {
-            let fence = out.objects.fence(self.incarnation);
-            out.watch.fenced(self.incarnation, fence);
+            let fence = out.objects.fence((0, self.incarnation));
+            out.watch.fenced((0, self.incarnation), fence)?;
             self.past.push((self.incarnation, self.epoch, fence));
         }
         self.incarnation = self.incarnation.next();
@@ -49,18 +50,18 @@ impl Lives {
         }
         let mut young = Vec::new();
         let mut references = References::default();
-        for place in 0..out.disks.len() {
-            let loaded = Range::load(
-                self.identity(place, out),
-                out.shape.settings.clone(),
-                out.rules.clone(),
-                &out.disks[place].store,
-            )?;
+        let mut stores = Vec::new();
+        for place in 0..out.shape.ranges.len() {
+            let identity = self.identity(place, out);
+            let store = out.disk((0, identity.id)).store.clone();
+            let (settings, rules) = (out.shape.settings.clone(), out.rules.clone());
+            let loaded = Range::load(identity, settings, rules, &store)?;
+            stores.push(store);
             references.merge(loaded.references);
             young.push(loaded.restored);
         }
         if !out.has(Plant::NoRefill) {
-            refill(references, &mut young, out)?;
+            refill(references, (&mut young, &stores), out)?;
         }
         self.serve(young, standings, out).map(Some)
     }
@@ -73,21 +74,22 @@ impl Lives {
     /// Where the stores stand; one that stands on no past is thrown away.
     fn open(&self, out: &mut Outside) -> anyhow::Result<Vec<Standing>> {
         let mut standings = Vec::new();
-        for place in 0..out.disks.len() {
+        for place in 0..out.shape.ranges.len() {
             let id = RangeId(u16::try_from(place)?);
-            let standing = Standing::of(id, &out.disks[place].store)?;
+            let standing = Standing::of(id, &out.disk((0, id)).store)?;
             let stands = |it: &Standing| {
                 let (epoch, slot) = it.place().at;
                 self.past.iter().any(|&(_, of, to)| of == epoch && slot < to)
             };
             ensure!(standing.as_ref().is_none_or(stands), "{id} has a store without a past");
             if standing.is_none() {
-                out.disks[place] = Disk::new(out.shape.durable.unsynced);
+                out.disks.remove(&(0, id));
             }
             let standing = standing.unwrap_or_else(|| Standing::nowhere(id));
             let stands = standing.place();
-            out.disks[place].places.clear();
-            out.disks[place].places.push_back(stands);
+            let places = &mut out.disk((0, id)).places;
+            places.clear();
+            places.push_back(stands);
             standings.push(standing);
         }
         Ok(standings)
@@ -96,11 +98,11 @@ impl Lives {
     /// Whether the replay came to its end.
     fn replay(&self, standings: &mut [Standing], out: &mut Outside) -> anyhow::Result<bool> {
         for &(of, epoch, to) in &self.past {
-            for slot in out.objects.slots(of) {
+            for slot in out.objects.slots(Some((0, of))) {
                 if slot >= to || !standings.iter().any(|it| it.needs((epoch, slot))) {
                     continue;
                 }
-                let Some(object) = out.objects.read(of, slot) else { continue };
+                let Some(object) = out.objects.read(Some((0, of)), slot) else { continue };
                 if out.strikes(Fault::TornRead) {
                     let cut = object.slice(..out.random.place(object.len()));
                     let length = cut.len();
@@ -138,21 +140,25 @@ impl Lives {
             let machine = restored.serve(out.now_ms);
             let replayed = standing.replayed();
             rows.extend(replayed.rows);
-            let store = out.disks[place].store.clone();
-            let (closed, inbox) = (None, std::collections::VecDeque::new());
-            ranges.push(Owned { place, machine, store, outbox: replayed.outbox, closed, inbox });
+            let home = (0, machine.identity().id);
+            let store = out.disk(home).store.clone();
+            ranges.push(Owned::new((home, store), machine, replayed.outbox));
         }
         let starts = starts(&ranges, out.source.names().len());
         let indexes = (0u16..).map(PartitionIndex);
         let alignment = alignment(&starts, out.shape.ahead_ms);
-        let reader = |(index, start)| Reader::new(index, start, out);
+        let reader = |(index, start)| Reader::here(index, start, &ranges, out);
         let readers = indexes.zip(starts).map(reader).collect();
+        let life = (0, self.incarnation);
+        let mut publisher = Publisher::new(life);
+        let (served, ended) = (ranges.iter().map(Owned::id).collect(), Vec::new());
+        publisher.tell(Said::Serve(Serve { ranges: served, rows, ended }));
         let mut process = Process {
             ranges,
             readers,
             alignment,
-            committer: Committer::new(self.incarnation, out.shape.durable.interval_ms),
-            publisher: Publisher::new(rows),
+            committer: Committer::new(life, out.shape.durable.interval_ms),
+            publisher,
             deciding: Vec::new(),
         };
         (0..process.ranges.len()).for_each(|range| process.collect(range));
@@ -170,12 +176,16 @@ pub(super) fn starts(ranges: &[Owned], partitions: usize) -> Vec<Position> {
 }
 
 /// Reads the legs again that are kept by reference.
-fn refill(references: References, young: &mut [Restored], out: &Outside) -> anyhow::Result<()> {
+pub(super) fn refill(
+    references: References,
+    (young, stores): (&mut [Restored], &[MemoryStore]),
+    out: &Outside,
+) -> anyhow::Result<()> {
     for (index, wanted) in references.sorted() {
         let name = out.source.names()[index.index()].clone();
         let decoder = decoder(name.leg);
         let mut router = Router::single(index, name, decoder);
-        let (mut clock, now) = (wanted.base.clock, RecordTime(out.now_ms));
+        let (mut clock, now) = (wanted.base.clock, RecordTime(out.wall_ms()));
         let limit = (usize::MAX, out.now_ms);
         out.source.read(index, wanted.base.offset, limit, &mut |record| {
             router.take(record, &mut clock, now);
@@ -185,10 +195,10 @@ fn refill(references: References, young: &mut [Restored], out: &Outside) -> anyh
         while !reader.is_empty() {
             let (key, envelope) = take_record(&mut reader)?;
             let owns =
-                |(_, it): &(usize, &mut Restored)| it.range().identity().keys.contains(key.hash());
-            let owner = young.iter_mut().enumerate().find(owns);
-            let (place, restored) = owner.context("the ranges cover every key")?;
-            restored.refill(key, &envelope, &out.disks[place].store)?;
+                |(it, _): &(&mut Restored, _)| it.range().identity().keys.contains(key.hash());
+            if let Some((restored, store)) = young.iter_mut().zip(stores).find(owns) {
+                restored.refill(key, &envelope, store)?;
+            }
         }
     }
     Ok(())
@@ -206,7 +216,7 @@ fn follow(
         let Some(block) = sealed.block(id)? else { continue };
         let changes = standing.follow(at, block)?;
         if !changes.is_empty() {
-            out.apply(place, &changes, standing.place())?;
+            out.apply((0, id), &changes, standing.place())?;
         }
     }
     Ok(())

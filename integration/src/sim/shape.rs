@@ -38,6 +38,10 @@ pub(super) struct Shape {
     pub(super) faults: Faults,
     /// What the sink and the journal are like.
     pub(super) durable: Durable,
+    /// How many snapshots are kept of each range.
+    pub(super) keep: usize,
+    /// For how long a reader that has nothing more does not say so again.
+    pub(super) quiet_ms: u64,
 }
 
 /// What the things outside the process are like.
@@ -61,7 +65,7 @@ impl Shape {
     ///
     /// Never: there is at least one range.
     pub(super) fn draw(random: &mut Random) -> Self {
-        let faults = Faults::draw(random);
+        let faults = Faults::draw(Fault::ALONE.iter().copied(), random);
         let ranges = u16::try_from(random.within(1, 4)).expect("it is small");
         let ranges = KeyRange::divide(NonZeroU16::new(ranges).expect("it is not 0")).collect();
         let is_correctable = random.chance(500);
@@ -89,6 +93,47 @@ impl Shape {
             steps,
             faults,
             durable,
+            keep: 1,
+            quiet_ms: 0,
+        }
+    }
+
+    /// The next shape of several nodes: a small one, since there is more to do for each record.
+    ///
+    /// # Panics
+    ///
+    /// Never: there is at least one range.
+    pub(super) fn draw_together(random: &mut Random) -> Self {
+        let faults = Faults::draw(Fault::together(), random);
+        let ranges = u16::try_from(random.within(1, 4)).expect("it is small");
+        let ranges = KeyRange::divide(NonZeroU16::new(ranges).expect("it is not 0")).collect();
+        let is_correctable = random.chance(500);
+        let mut settings = settings(random, is_correctable);
+        // Clocks differ by a part of it, and no leg may be late for that.
+        settings.deadline_ms += 400;
+        let (span_ms, steps) = (random.within(1_000, 8_000), random.within(200, 700));
+        let whole_ms = span_ms + 3 * settings.deadline_ms + settings.duplicates_ms;
+        let durable = Durable {
+            is_exactly_once: random.chance(500),
+            is_trimmed: random.chance(500),
+            unsynced: random.pick(&[1, 2, 5, 20]),
+            interval_ms: random.pick(&[1, 20, 100]),
+        };
+        Self {
+            ranges,
+            partitions: partitions(random),
+            transactions: random.within(10, 50),
+            settings,
+            is_correctable,
+            span_ms,
+            head_start_ms: 0,
+            pace_ms: 1 + 3 * whole_ms / steps / 2,
+            ahead_ms: random.pick(&[50, 500, 5_000, u64::MAX]),
+            steps,
+            faults,
+            durable,
+            keep: random.pick(&[1, 2, 3]),
+            quiet_ms: 30,
         }
     }
 }

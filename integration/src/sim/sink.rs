@@ -1,12 +1,13 @@
 //! The simulated sink, and who reads it: each sequence of a range counts once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use actors::sink::Row;
 use anyhow::{Context as _, ensure};
 use proto::types::{RangeId, Sequence};
 use serde_json::Value;
 
+use super::objects::Life;
 use super::watch::Watch;
 
 /// What happens to a delivery.
@@ -20,6 +21,17 @@ pub(super) enum Delivery {
     Cut(usize),
 }
 
+/// What the sink answers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Answer {
+    /// All rows are there.
+    Taken,
+    /// Nobody knows which are.
+    Failed,
+    /// It takes nothing of this life any more.
+    Fenced,
+}
+
 /// Where rows go.
 #[expect(clippy::struct_excessive_bools, reason = "one is drawn, the other a planted bug")]
 #[derive(Clone, Debug)]
@@ -30,6 +42,8 @@ pub(super) struct Sink {
     last: BTreeMap<RangeId, Sequence>,
     rows: Vec<Row>,
     incomplete: Vec<String>,
+    /// The lives of which it takes nothing any more.
+    fenced: BTreeSet<Life>,
 }
 
 impl Sink {
@@ -37,8 +51,8 @@ impl Sink {
     #[must_use]
     #[expect(clippy::fn_params_excessive_bools, reason = "one is drawn, the other a planted bug")]
     pub(super) fn new(is_exactly_once: bool, is_deduped: bool) -> Self {
-        let (last, rows, incomplete) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { is_exactly_once, is_deduped, last, rows, incomplete }
+        let (last, rows, incomplete, fenced) = Default::default();
+        Self { is_exactly_once, is_deduped, last, rows, incomplete, fenced }
     }
 
     /// What the sink itself knows to have.
@@ -47,17 +61,28 @@ impl Sink {
         if self.is_exactly_once { self.last.clone() } else { BTreeMap::new() }
     }
 
-    /// Takes rows; whether the answer is good.
+    /// Takes nothing of these lives any more, where it can tell them apart.
+    pub(super) fn fence(&mut self, lives: &[Life]) {
+        if self.is_exactly_once {
+            self.fenced.extend(lives);
+        }
+    }
+
+    /// Takes rows of a life.
     ///
     /// # Errors
     ///
     /// Where a row breaks a promise.
     pub(super) fn deliver(
         &mut self,
+        life: Life,
         rows: &[Row],
         how: Delivery,
         watch: &Watch,
-    ) -> anyhow::Result<bool> {
+    ) -> anyhow::Result<Answer> {
+        if self.fenced.contains(&life) {
+            return Ok(Answer::Fenced);
+        }
         let count = match how {
             Delivery::Whole | Delivery::Unanswered => rows.len(),
             // A transaction of the sink is whole or not there.
@@ -67,7 +92,7 @@ impl Sink {
         for row in &rows[..count] {
             self.take(row, watch)?;
         }
-        Ok(how == Delivery::Whole)
+        Ok(if how == Delivery::Whole { Answer::Taken } else { Answer::Failed })
     }
 
     fn take(&mut self, row: &Row, watch: &Watch) -> anyhow::Result<()> {

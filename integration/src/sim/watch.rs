@@ -9,8 +9,9 @@ use actors::machine::partial::keys_before;
 use actors::sink::Row;
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
-use proto::types::{Incarnation, RangeId, RecordTime, Sequence, Slot};
+use proto::types::{RangeId, RecordTime, Sequence, Slot};
 
+use super::objects::Life;
 use super::source::Source;
 use super::trace::Trace;
 
@@ -27,15 +28,22 @@ pub(super) struct Watch {
     heads: BTreeMap<RangeId, Head>,
     rows: BTreeMap<(RangeId, Sequence), Said>,
     partials: BTreeMap<(RangeId, Vec<u8>), Vec<u8>>,
-    fenced: BTreeMap<Incarnation, Slot>,
-    written: BTreeMap<(Incarnation, Slot), Bytes>,
+    fenced: BTreeMap<Life, Slot>,
+    written: BTreeMap<(Life, Slot), Bytes>,
     commits: u64,
 }
 
 impl Watch {
     /// A journal has been ended.
-    pub(super) fn fenced(&mut self, of: Incarnation, slot: Slot) {
+    ///
+    /// # Errors
+    ///
+    /// Where it goes on behind its end.
+    pub(super) fn fenced(&mut self, of: Life, slot: Slot) -> anyhow::Result<()> {
+        let behind = self.written.range((of, slot)..).next().filter(|((it, _), _)| *it == of);
+        ensure!(behind.is_none(), "I1: journal {of:?} ends at {slot}, and goes on behind it");
         self.fenced.insert(of, slot);
+        Ok(())
     }
 
     /// An object has become durable.
@@ -45,7 +53,7 @@ impl Watch {
     /// Where it breaks a promise.
     pub(super) fn durable(
         &mut self,
-        (of, slot): (Incarnation, Slot),
+        (of, slot): (Life, Slot),
         object: &Bytes,
         source: &Source,
         trace: &mut Trace,
@@ -57,17 +65,18 @@ impl Watch {
         }
         ensure!(
             self.written.insert((of, slot), object.clone()).is_none(),
-            "I1: slot {slot} of {of} changes"
+            "I1: slot {slot} of {of:?} changes"
         );
         let is_open = self.fenced.get(&of).is_none_or(|&fence| slot < fence);
-        ensure!(is_open, "I1: journal {of} is fenced, and slot {slot} is written");
+        ensure!(is_open, "I1: journal {of:?} is fenced, and slot {slot} is written");
         let sealed = Sealed::open(object.clone()).context("open a durable object")?;
         self.commits += 1;
         let ranges: Vec<_> = sealed.ranges().map(|(range, _)| range).collect();
         for range in ranges {
             let block = sealed.block(range).context("open a durable block")?;
             let block = block.context("the index names a block")?;
-            self.block(block, source).with_context(|| format!("{range} in slot {slot} of {of}"))?;
+            self.block(block, source)
+                .with_context(|| format!("{range} in slot {slot} of {of:?}"))?;
         }
         Ok(())
     }

@@ -1,23 +1,21 @@
 //! One history: steps taken by chance while things go wrong, then a time in which nothing does.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use actors::machine::frame::Pass;
 use anyhow::{Context as _, ensure};
-use proto::types::{RangeId, TransactionKey};
 
-use super::bank::{Bank, Kind, START_MS};
+use super::bank::Bank;
 use super::fault::Fault;
-use super::outside::{Disk, Outside};
+use super::gates::Gates;
+use super::oracle::Case;
+use super::outside::Outside;
 use super::plant::Plant;
 use super::process::Process;
 use super::random::Random;
 use super::reader::Reader;
 use super::restart::{Lives, starts};
-use super::rules::{names, rules};
 use super::shape::Shape;
-use super::sink::Sink;
-use super::source::Source;
 
 /// Rounds after which a history without faults must have come to rest.
 const MAX_ROUNDS: u64 = 3_000;
@@ -31,9 +29,7 @@ pub(super) struct World {
     lives: Lives,
     /// Until when each source partition is silent.
     silent_until_ms: Vec<u64>,
-    /// Transactions with messages that wait, and those of them that have been said to be incomplete.
-    waiting: BTreeSet<usize>,
-    incomplete: BTreeSet<String>,
+    gates: Gates,
 }
 
 impl World {
@@ -41,31 +37,10 @@ impl World {
     pub(super) fn new(seed: u64, plant: Option<Plant>) -> Self {
         let mut random = Random::new(seed);
         let shape = Shape::draw(&mut random);
-        let mut source = Source::new(names(&shape.partitions), shape.ranges.clone());
-        let bank = Bank::draw(&shape, &mut source, &mut random);
-        let disks = shape.ranges.iter().map(|_| Disk::new(shape.durable.unsynced)).collect();
-        let panics = bank.transactions.iter().filter(|it| it.kind == Kind::Panics);
-        let waits = |at: &usize| bank.transactions[*at].sent.iter().any(|it| it.waits);
-        let waiting = (0..bank.transactions.len()).filter(waits).collect();
-        let out = Outside {
-            plant,
-            faults: shape.faults.clone(),
-            now_ms: START_MS + shape.head_start_ms,
-            source,
-            objects: super::objects::Objects::default(),
-            disks,
-            sink: Sink::new(shape.durable.is_exactly_once, plant != Some(Plant::NoDedupe)),
-            watch: super::watch::Watch::default(),
-            trace: super::trace::Trace::default(),
-            late: Vec::new(),
-            rules: rules(&shape.partitions),
-            panics: panics.map(|it| it.id.clone()).collect(),
-            random,
-            shape,
-        };
+        let (out, bank) = Outside::new(shape, random, plant);
         let silent_until_ms = vec![0; out.source.names().len()];
-        let (lives, incomplete) = (Lives::default(), BTreeSet::new());
-        Self { out, bank, process: None, lives, silent_until_ms, waiting, incomplete }
+        let (lives, gates) = (Lives::default(), Gates::new(&bank));
+        Self { out, bank, process: None, lives, silent_until_ms, gates }
     }
 
     /// Takes every step.
@@ -121,7 +96,10 @@ impl World {
                 }
                 Ok(())
             }
-            98.. => self.open_gates(),
+            98.. => {
+                self.open_gates();
+                Ok(())
+            }
         }
     }
 
@@ -135,7 +113,7 @@ impl World {
 
     fn crash(&mut self) {
         self.process = None;
-        self.out.crash_stores();
+        self.out.crash_stores(0);
     }
 
     fn read(&mut self) -> anyhow::Result<()> {
@@ -151,45 +129,11 @@ impl World {
         process.read(partition, out)
     }
 
-    /// Messages that wait are sent once what they wait for has been said, or committed.
-    fn open_gates(&mut self) -> anyhow::Result<()> {
-        self.incomplete.extend(self.out.sink.take_incomplete());
-        let waiting: Vec<_> = self.waiting.iter().copied().collect();
-        for at in waiting {
-            let transaction = &self.bank.transactions[at];
-            let is_open = self.incomplete.contains(&transaction.id)
-                && (transaction.kind == Kind::Corrected || self.is_over(at));
-            if is_open {
-                self.waiting.remove(&at);
-                self.send(at);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether the clock of its range says for good that the transaction cannot be corrected any more:
-    /// the committed one, and without faults the one in memory.
-    fn is_over(&self, at: usize) -> bool {
-        let settings = &self.out.shape.settings;
-        let last = last_ms(&self.bank, at, &self.out.source);
-        let over_ms = last + settings.deadline_ms + settings.correction_ms + 200;
-        let id = &self.bank.transactions[at].id;
-        let hash = TransactionKey::of(id.as_bytes()).hash();
-        let range = self.out.shape.ranges.iter().position(|keys| keys.contains(hash)).unwrap_or(0);
-        let committed = self.out.watch.head(RangeId(u16::try_from(range).unwrap_or(0))).clock;
-        let held = self.process.as_ref().filter(|_| self.out.faults.are_over());
-        let held = held.map_or(committed, |it| it.ranges[range].machine.status().clock);
-        committed.max(held).0 >= over_ms
-    }
-
-    fn send(&mut self, at: usize) {
-        for message in 0..self.bank.transactions[at].sent.len() {
-            if self.bank.transactions[at].sent[message].waits {
-                let out = &mut self.out;
-                self.bank.transactions[at].sent[message].time_ms = out.now_ms;
-                self.bank.send((at, message), out.now_ms, &mut out.source, &mut out.random);
-            }
-        }
+    fn open_gates(&mut self) {
+        let ranges = self.process.iter().flat_map(|it| &it.ranges);
+        let clocks: BTreeMap<_, _> =
+            ranges.map(|it| (it.id(), it.machine.status().clock)).collect();
+        self.gates.open(&mut self.bank, &mut self.out, |range| clocks.get(&range).copied());
     }
 
     /// One round of everything, without a fault; whether the history has come to rest.
@@ -202,7 +146,7 @@ impl World {
             self.begin()?;
         }
         self.out.now_ms += self.out.random.within(1, 500);
-        self.open_gates()?;
+        self.open_gates();
         if round.is_multiple_of(20) {
             self.restart_readers();
         }
@@ -229,7 +173,7 @@ impl World {
         for (index, start) in (0u16..).zip(starts) {
             let index = proto::types::PartitionIndex(index);
             process.alignment.set((index, Pass::Front), start.clock);
-            process.readers[index.index()] = Reader::new(index, start, &self.out);
+            process.readers[index.index()] = Reader::here(index, start, &process.ranges, &self.out);
         }
     }
 
@@ -237,47 +181,36 @@ impl World {
         let Some(process) = &self.process else { return false };
         let source = &self.out.source;
         let is_done = |it: &super::owned::Owned| {
-            let (status, head) =
-                (it.machine.status(), self.out.watch.head(it.machine.identity().id));
+            let (status, head) = (it.machine.status(), self.out.watch.head(it.id()));
             let is_read = head.positions.iter().enumerate();
             let mut is_read = is_read.map(|(at, it)| it.offset == source.end(at));
             is_read.all(|it| it)
                 && head.positions.len() == source.names().len()
                 && head.sequence == status.sequence
-                && head.sequence == self.out.sink.last(it.machine.identity().id)
+                && head.sequence == self.out.sink.last(it.id())
                 && status.open == 0
                 && status.is_settled
                 && (self.out.shape.is_correctable || status.correctable == 0)
                 && it.machine.deciding() == 0
         };
-        self.waiting.is_empty() && process.publisher.is_done() && process.ranges.iter().all(is_done)
+        self.gates.are_open() && process.publisher.is_done() && process.ranges.iter().all(is_done)
+    }
+
+    /// What there is to judge.
+    pub(super) fn case(&self) -> Case<'_> {
+        let ranges = self.process.iter().flat_map(|it| &it.ranges);
+        let cells = ranges.flat_map(|it| it.machine.cells()).collect();
+        Case { bank: &self.bank, out: &self.out, cells }
     }
 
     /// Begins a new life without a local store: what is in the journals must give the same again.
     pub(super) fn begin_from_nothing(&mut self) -> anyhow::Result<()> {
         ensure!(self.process.take().is_some(), "it was at rest");
-        for disk in &mut self.out.disks {
-            *disk = Disk::new(self.out.shape.durable.unsynced);
-        }
+        self.out.disks.clear();
         self.begin()?;
         ensure!(self.process.is_some(), "nothing goes wrong any more");
         Ok(())
     }
-}
-
-/// The record clock at the transaction's earliest message of those that did not wait.
-pub(super) fn first_ms(bank: &Bank, at: usize, source: &Source) -> u64 {
-    let sent = bank.transactions[at].sent.iter();
-    let times = sent.filter_map(|it| Some(source.record_ms(it.partition, it.offset?)));
-    times.min().unwrap_or(u64::MAX)
-}
-
-/// The record clock at the last of them: which of equal messages counts, and with it when the deadline is,
-/// is up to the order in which partitions are read.
-fn last_ms(bank: &Bank, at: usize, source: &Source) -> u64 {
-    let sent = bank.transactions[at].sent.iter();
-    let times = sent.filter_map(|it| Some(source.record_ms(it.partition, it.offset?)));
-    times.max().unwrap_or(u64::MAX)
 }
 
 /// Everybody takes what is waiting.

@@ -48,7 +48,7 @@ pub(super) fn reaching<'a>(
 ) -> Vec<Stretch<'a>> {
     let epochs = manifests.iter().map(|(_, manifest)| {
         let manifest = manifest.as_ref().ok()?;
-        Some(manifest.range(holding.id.0).map(|entry| entry.place().at.0))
+        Some(manifest.range(holding.id.0).map(|entry| entry.place().needed_from().0))
     });
     let mut past = stretches(holding, slots);
     begun(&mut past, newest(epochs));

@@ -81,12 +81,22 @@ impl Office {
             leads.is_due = true;
             return;
         }
-        self.watch = Watch { leader: Some(beat), heard_ms: now_ms, is_lost: false };
+        // What was passed on is no sign of life but from then, and no new connection.
+        let (heard_ms, is_passed_on) = (now_ms.saturating_sub(beat.age_ms), beat.age_ms > 0);
+        let is_same = known == Some(beat.term);
+        self.watch = Watch {
+            heard_ms: if is_same { self.watch.heard_ms.max(heard_ms) } else { heard_ms },
+            is_lost: self.watch.is_lost && is_same && is_passed_on,
+            leader: Some(beat),
+        };
     }
 
-    /// Who leads, where that was heard lately.
-    pub(super) fn leader(&self, now_ms: u64) -> Option<&Leading> {
-        let is_fresh = now_ms.saturating_sub(self.watch.heard_ms) < self.settings.patience_ms;
-        self.watch.leader.as_ref().filter(|_| is_fresh)
+    /// Who leads, where that was heard lately, and how long ago that was.
+    pub(super) fn leader(&self, now_ms: u64) -> Option<Leading> {
+        let age_ms = now_ms.saturating_sub(self.watch.heard_ms);
+        let leader = self.watch.leader.as_ref();
+        let leader = leader.filter(|_| age_ms < self.settings.patience_ms)?;
+        // One that was heard just now was not said by this process.
+        Some(Leading { age_ms: age_ms.max(1), ..leader.clone() })
     }
 }

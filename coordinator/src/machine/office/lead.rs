@@ -130,11 +130,11 @@ impl Office {
 
     fn beats(&self) -> Option<Leading> {
         let (term, leader, address) = (self.leading()?, self.me.clone(), self.address.clone());
-        Some(Leading { term, leader, address, control_slot: self.read })
+        Some(Leading { term, leader, address, control_slot: self.read, age_ms: 0 })
     }
 
     pub(super) fn asked_to_join(&mut self, joining: &Joining, now_ms: u64) -> Vec<Effect> {
-        let beat = self.beats().or_else(|| self.leader(now_ms).cloned());
+        let beat = self.beats().or_else(|| self.leader(now_ms));
         let (to, address) = (joining.node.clone(), joining.address.clone());
         let tell = |letter| Effect::Tell { to: to.clone(), address: address.clone(), letter };
         let mut effects: Vec<_> = beat.map(Letter::Leading).map(tell).into_iter().collect();
@@ -153,7 +153,7 @@ impl Office {
     }
 
     pub(super) fn asked(&mut self, ask: &Ask, now_ms: u64) -> Vec<Effect> {
-        let leader = self.leader(now_ms).map(|leader| leader.leader.clone());
+        let leader = self.leader(now_ms).map(|leader| leader.leader);
         let (Role::Leading(leads), Some(table)) = (&mut self.role, &self.table) else {
             return vec![answer(ask, Some(Denied::NotLeading(leader)))];
         };

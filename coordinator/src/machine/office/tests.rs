@@ -308,6 +308,30 @@ fn who_does_not_lead_says_who_does() {
         if why.contains("ask node a")));
 }
 
+/// Nodes that join ask each other who leads, again and again. Found by the simulation of several nodes.
+#[test]
+fn who_passes_a_beat_on_does_not_keep_a_dead_leader_alive() {
+    let log = log();
+    let mut first = led(&log);
+    let mut others = ["b", "c"].map(|name| Desk::new(name, &log));
+    others.iter_mut().for_each(|it| it.pass(125));
+    first.pass(250);
+    for (_, letter) in first.said() {
+        others.iter_mut().for_each(|it| it.hear(letter.clone()));
+    }
+    // It says nothing more.
+    for ticket in 0..12 {
+        for [from, to] in [[0, 1], [1, 0]] {
+            others[to].hear(join(["b", "c"][from], ticket));
+            let told = others[to].said();
+            let beats = told.into_iter().filter(|(_, it)| matches!(it, Letter::Leading(_)));
+            beats.for_each(|(_, beat)| others[from].hear(beat));
+        }
+        others.iter_mut().for_each(|it| it.pass(250));
+    }
+    assert!(others.iter().any(Desk::leads), "after {} ms", 12 * 250);
+}
+
 #[test]
 fn what_an_operator_wants_of_a_node_is_granted_when_the_log_says_so() {
     let log = log();

@@ -5,22 +5,20 @@ use std::collections::BTreeMap;
 use actors::machine::partial::{CellKey, Partial, Row};
 use anyhow::ensure;
 
-use super::Joined;
+use super::{Case, Joined};
 use crate::sim::rules::WINDOW_MS;
-use crate::sim::world::World;
 
 /// What a cell says: transactions, accepted ones, and the sum, least and greatest of their durations.
 type Figures = (u64, u64, u64, u64, u64);
 type Cells = BTreeMap<(i64, String), Figures>;
 
-pub(super) fn judge(world: &World, joined: &[Joined<'_>]) -> anyhow::Result<()> {
+pub(super) fn judge(world: &Case<'_>, joined: &[Joined<'_>]) -> anyhow::Result<()> {
     let expected = expected(joined);
     let committed = world.out.watch.partials();
     let committed = committed.map(|(_, key, value)| Row { key: key.clone(), value: value.clone() });
     let committed = found(committed)?;
     ensure!(committed == expected, "committed figures are {committed:?}, should be {expected:?}");
-    let ranges = world.process.iter().flat_map(|it| &it.ranges);
-    let held = found(ranges.flat_map(|it| it.machine.cells()))?;
+    let held = found(world.cells.iter().cloned())?;
     ensure!(held == expected, "the ranges' figures are {held:?}, should be {expected:?}");
     Ok(())
 }

@@ -8,13 +8,12 @@ use anyhow::{Context as _, bail, ensure};
 use proto::types::Leg;
 use serde_json::{Value, json};
 
-use super::{Fates, Joined, Said};
+use super::{Case, Fates, Joined, Said};
 use crate::sim::bank::{Kind, Sent, Transaction};
-use crate::sim::world::World;
 
 /// Judges one transaction.
 pub(super) struct Judge<'a, 'd> {
-    pub(super) world: &'a World,
+    pub(super) world: &'a Case<'a>,
     pub(super) transaction: &'a Transaction,
     pub(super) said: Vec<Said>,
     pub(super) dead: &'d mut BTreeMap<String, Row>,

@@ -22,7 +22,7 @@ impl Agent {
         if known.is_some_and(|known| known.term > beat.term) {
             return;
         }
-        self.heard_ms = self.now_ms();
+        self.heard_ms = self.heard_ms.max(self.now_ms().saturating_sub(beat.age_ms));
         self.follow.wants(beat.control_slot);
         let heard_ms = self.heard_ms;
         self.view.send_modify(|view| (view.leader, view.heard_ms) = (Some(beat), heard_ms));

@@ -128,6 +128,7 @@ impl World {
             leader: node(name),
             address: "b:1".to_owned(),
             control_slot: Slot(6),
+            age_ms: 0,
         });
         let table = Arc::new(self.table.clone());
         let member = Some(member("a"));

@@ -1,0 +1,233 @@
+//! A range comes back on a node: from its store, a snapshot or nothing, and the journals behind. Imitates
+//! `actors::engine::restore`.
+
+use std::collections::BTreeMap;
+
+use actors::engine::{Holding, Past};
+use actors::journal::object::{ObjectError, Sealed};
+use actors::machine::block::Place;
+use actors::machine::range::{Identity, Range};
+use actors::machine::reach::{At, Stretch, begun, first_missing, is_in, newest};
+use actors::machine::restore::Standing;
+use actors::store::memory::MemoryStore;
+use actors::store::{Change, Store as _};
+use anyhow::{bail, ensure};
+use proto::types::{RangeId, Slot};
+
+use super::name::named;
+use crate::sim::fault::Fault;
+use crate::sim::objects::Life;
+use crate::sim::outside::{Disk, Home, Outside};
+use crate::sim::owned::Owned;
+use crate::sim::plant::Plant;
+use crate::sim::publisher::Serve;
+use crate::sim::restart::refill;
+
+/// Which slots each journal has, ascending.
+pub(super) type Listed = BTreeMap<Life, Vec<Slot>>;
+
+/// A range's state as a snapshot has it: where it stands, and its rows.
+pub(super) type Part = (Place, Vec<Change>);
+
+/// A snapshot: what was taken later has a greater name.
+#[derive(Clone, Debug)]
+pub(in crate::sim) struct Snapshot {
+    pub(super) name: u64,
+    pub(super) parts: BTreeMap<RangeId, Part>,
+}
+
+/// A range whose store is open.
+#[derive(Clone, Debug)]
+pub(super) struct Opened {
+    pub(super) home: Home,
+    pub(super) store: MemoryStore,
+    pub(super) standing: Standing,
+    /// The last place of its past that has been replayed.
+    pub(super) read: Option<At>,
+}
+
+impl Opened {
+    fn needs(&self, at: At) -> bool {
+        self.standing.needs(at) && self.read.is_none_or(|read| read < at)
+    }
+}
+
+/// What the journals of a range's past have.
+pub(super) fn list(holding: &Holding, out: &Outside) -> Listed {
+    let lives = holding.past.iter().map(|past| named(&past.life));
+    lives.map(|life| (life, out.objects.slots(Some(life)))).collect()
+}
+
+fn stretches<'a>(holding: &Holding, listed: &'a Listed) -> Vec<Stretch<'a>> {
+    let stretch = |past: &Past| Stretch {
+        epoch: past.epoch,
+        from: past.from,
+        to: past.to,
+        there: listed.get(&named(&past.life)).map_or(&[], Vec::as_slice),
+    };
+    holding.past.iter().map(stretch).collect()
+}
+
+/// Whether a state at `place` is of this past, and the journals have all that it lacks.
+fn stands(place: Place, past: &[Stretch<'_>]) -> bool {
+    is_in(past, place.at) && first_missing(past, place.needed_from()).is_none()
+}
+
+/// Whether a copy is of this past, and the journals have all that it lacks (I4).
+pub(super) fn is_of(copy: &Opened, holding: &Holding, listed: &Listed) -> bool {
+    stands(copy.standing.place(), &stretches(holding, listed))
+}
+
+/// What was asked for, or why not.
+pub(super) type Tried<T> = Result<T, String>;
+
+/// Opens a range's store and applies what the journals have beyond it, or says why that has to begin anew.
+///
+/// # Errors
+///
+/// Where a promise is broken.
+pub(super) fn bring_back(
+    node: usize,
+    holding: &Holding,
+    listed: &Listed,
+    out: &mut Outside,
+) -> anyhow::Result<Tried<Opened>> {
+    let mut opened = match open((node, holding.id), holding, listed, out)? {
+        Ok(opened) => opened,
+        Err(why) => return Ok(Err(why)),
+    };
+    if out.has(Plant::NoTail) {
+        return Ok(Ok(opened));
+    }
+    Ok(replay(holding, listed, &mut opened, out)?.map(|()| opened))
+}
+
+/// The nearest state from which the journals reach to the range's last commit.
+fn open(
+    home: Home,
+    holding: &Holding,
+    listed: &Listed,
+    out: &mut Outside,
+) -> anyhow::Result<Tried<Opened>> {
+    let mut past = stretches(holding, listed);
+    let epoch = |part: &Part| part.0.needed_from().0;
+    let epochs = out.snapshots.iter().map(|it| Some(it.parts.get(&holding.id).map(epoch)));
+    begun(&mut past, newest(epochs));
+    let (id, unsynced) = (holding.id, out.shape.durable.unsynced);
+    let store = out.disk(home).store.clone();
+    match Standing::of(id, &store)? {
+        None if past.is_empty() => {
+            let standing = Standing::nowhere(id);
+            return Ok(Ok(Opened { home, store, standing, read: None }));
+        }
+        Some(standing) if stands(standing.place(), &past) => {
+            return Ok(Ok(Opened { home, store, standing, read: None }));
+        }
+        Some(_) | None => {}
+    }
+    let parts = out.snapshots.iter().rev().filter_map(|it| it.parts.get(&id));
+    let usable = parts.filter(|(place, _)| stands(*place, &past)).map(|it| it.1.clone()).next();
+    let lost = first_missing(&past, Standing::nowhere(id).needed_from());
+    if usable.is_none()
+        && let Some((epoch, slot)) = lost
+    {
+        out.trace.note(u64::from(id.0));
+        return Ok(Err(format!("{id} is nowhere: slot {slot} of epoch {epoch} is gone")));
+    }
+    let mut store = Disk::new(unsynced).store;
+    if let Some(rows) = usable {
+        store.apply(&rows)?;
+        // It was put there as a whole: no crash takes it.
+        store.lose_tail(0);
+    }
+    out.disk(home).store = store.clone();
+    let standing = Standing::of(id, &store)?.unwrap_or_else(|| Standing::nowhere(id));
+    Ok(Ok(Opened { home, store, standing, read: None }))
+}
+
+/// Applies what the journals have beyond a store, or says what they lack.
+pub(super) fn replay(
+    holding: &Holding,
+    listed: &Listed,
+    opened: &mut Opened,
+    out: &mut Outside,
+) -> anyhow::Result<Tried<()>> {
+    for past in &holding.past {
+        let life = named(&past.life);
+        for &slot in listed.get(&life).into_iter().flatten() {
+            let is_in = past.from <= slot && slot < past.to;
+            if !is_in || !opened.needs((past.epoch, slot)) {
+                continue;
+            }
+            if out.strikes(Fault::UnclearRead) {
+                return Ok(Err("a read is unclear".to_owned()));
+            }
+            // I10: what it had may be in no slot that follows.
+            let Some(object) = out.objects.read(Some(life), slot) else {
+                return Ok(Err(format!("slot {slot} of {life:?} was trimmed meanwhile")));
+            };
+            if out.strikes(Fault::TornRead) {
+                let cut = object.slice(..out.random.place(object.len()));
+                let refused = matches!(Sealed::open(cut), Err(ObjectError::Corrupted(_)));
+                ensure!(refused, "I11: a slot that was cut is not refused");
+                return Ok(Err("a slot is torn".to_owned()));
+            }
+            take_in(holding.id, (past, slot), object, opened, out)?;
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Applies what a slot has of a range.
+pub(super) fn take_in(
+    range: RangeId,
+    (past, slot): (&Past, Slot),
+    object: bytes::Bytes,
+    opened: &mut Opened,
+    out: &mut Outside,
+) -> anyhow::Result<()> {
+    let sealed = match Sealed::open(object) {
+        Ok(sealed) => sealed,
+        Err(ObjectError::NoCommit) => return Ok(()),
+        Err(error) => bail!(error),
+    };
+    let at = (past.epoch, slot);
+    opened.read = Some(at);
+    // I1: what was committed under another epoch is of another stretch.
+    let block = sealed.block(range)?.filter(|it| it.head.epoch == past.epoch);
+    let Some(block) = block else { return Ok(()) };
+    let changes = opened.standing.follow(at, block)?;
+    if !changes.is_empty() {
+        out.apply(opened.home, &changes, opened.standing.place())?;
+    }
+    Ok(())
+}
+
+/// Makes what was brought back ready to serve: the range, and what the publisher is to be told.
+pub(super) fn load(
+    holding: &Holding,
+    opened: Opened,
+    out: &mut Outside,
+) -> anyhow::Result<(Owned, Serve)> {
+    let Opened { home, store, standing, .. } = opened;
+    let identity = Identity { id: holding.id, keys: holding.keys, epoch: holding.epoch };
+    let loaded = Range::load(identity, out.shape.settings.clone(), out.rules.clone(), &store)?;
+    let mut young = [loaded.restored];
+    if !out.has(Plant::NoRefill) {
+        refill(loaded.references, (&mut young, std::slice::from_ref(&store)), out)?;
+    }
+    let [restored] = young;
+    let missing = restored.missing();
+    ensure!(
+        missing == 0 || out.has(Plant::NoRefill),
+        "{missing} legs of {} are not in the source any more",
+        holding.id
+    );
+    let machine = restored.serve(out.wall_ms());
+    let replayed = standing.replayed();
+    let mut owned = Owned::new((home, store), machine, replayed.outbox);
+    // It takes part as soon as no commit is under way.
+    owned.takes_part = false;
+    let ended = holding.ended.iter().map(named).collect();
+    Ok((owned, Serve { ranges: vec![holding.id], rows: replayed.rows, ended }))
+}
