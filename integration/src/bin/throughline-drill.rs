@@ -146,7 +146,7 @@ impl Run {
                 writeln!(err, "  {line}").ok();
             };
             let load = self.load();
-            let played = runtime.block_on(play(&[drill], &load, &mut say))?;
+            let played = runtime.block_on(play(&[drill], &load, &mut say));
             for report in played {
                 let path = shelf.keep(&report, actors::clock::wall()())?;
                 writeln!(io.err, "  kept in {}", path.display())?;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use tokio::time::sleep;
 
 use super::report::{Report, Round, Verdict};
-use super::{Drill, Skipped, Stage};
+use super::{Drill, Stage};
 use crate::drain::Delivery;
 
 /// Before the first fault the cluster works in peace for so long: what pauses there are then are the machine's.
@@ -45,23 +45,16 @@ impl Load {
 
 /// Plays drills one after the other on one cluster, which has to give the first one what it needs, under one load. What
 /// the oracle finds in the end is said of all of them.
-///
-/// # Errors
-///
-/// Where the cluster cannot even be started. What goes wrong then is in the reports.
-pub async fn play(
-    drills: &[&Drill],
-    load: &Load,
-    say: &mut dyn FnMut(&str),
-) -> anyhow::Result<Vec<Report>> {
-    let Some(first) = drills.first() else { return Ok(Vec::new()) };
+/// What goes wrong is in the reports.
+pub async fn play(drills: &[&Drill], load: &Load, say: &mut dyn FnMut(&str)) -> Vec<Report> {
+    let Some(first) = drills.first() else { return Vec::new() };
     let seconds = load.seconds_for(drills);
     let set = Stage::set(first.needs, load, seconds).await;
     let mut stage = match set {
         Ok(stage) => stage,
         Err(fault) => {
-            let why = fault.downcast::<Skipped>()?;
-            return Ok(drills.iter().map(|it| Report::skipped(it, load, &why)).collect());
+            let report = |it: &&Drill| Report::without_a_stage(it, load, &fault);
+            return drills.iter().map(report).collect();
         }
     };
     let began_ms = stage.now();
@@ -82,7 +75,7 @@ pub async fn play(
         report.conclude(&verdict, (calm, (began_ms, ended_ms)), &tracks);
         report.through_ms = through_ms.saturating_sub(began_ms);
     }
-    Ok(reports)
+    reports
 }
 
 async fn all(

@@ -165,9 +165,11 @@ impl Report {
         }
     }
 
-    pub(super) fn skipped(drill: &Drill, load: &Load, why: &Skipped) -> Self {
-        let report = Self::new(drill, load, 0);
-        Self { outcome: Outcome::Skipped, why: why.to_string(), ..report }
+    /// Of a drill for which no cluster could be set up: skipped where this machine cannot have it, else failed.
+    pub(super) fn without_a_stage(drill: &Drill, load: &Load, fault: &anyhow::Error) -> Self {
+        let is_skipped = fault.downcast_ref::<Skipped>().is_some();
+        let outcome = if is_skipped { Outcome::Skipped } else { Outcome::Failed };
+        Self { outcome, why: format!("{fault:#}"), ..Self::new(drill, load, 0) }
     }
 
     pub(super) fn conclude(

@@ -375,9 +375,7 @@ impl World {
     pub(super) async fn tries_to_move(&mut self, place: usize, patience: Duration) {
         match self.release(place, patience).await {
             Ok(to) => self.goes(place, to, (self.ranges[place].owner + 1) % self.nodes.len()).await,
-            Err(refused) => {
-                assert!(matches!(refused, ReleaseError::NotSettled { .. }), "{refused}")
-            }
+            Err(refused) => assert!(matches!(refused, ReleaseError::NotSettled { .. }), "{refused}"),
         }
     }
 
