@@ -58,6 +58,7 @@ wrong, or a drill does not come to its end.")]
 }
 
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "switches of a command line")]
 struct Run {
     /// Which drills.
     #[arg(value_name = "NAME", required_unless_present = "all")]

@@ -9,7 +9,7 @@ pub const DRILLS: &[Drill] = &[
         title: "kill -9 of a node that does not lead, which then starts again",
         promise: "the others have its ranges within 3 s (median), 6 s at worst",
         needs: Needs::Plain,
-        round_s: 18,
+        round_s: 25,
         inject: kill::kill_node,
     },
     Drill {
@@ -17,7 +17,7 @@ pub const DRILLS: &[Drill] = &[
         title: "kill -9 of the node that leads, which then starts again",
         promise: "ranges of the other nodes do not pause",
         needs: Needs::Plain,
-        round_s: 18,
+        round_s: 25,
         inject: kill::kill_leader,
     },
     Drill {
@@ -25,7 +25,7 @@ pub const DRILLS: &[Drill] = &[
         title: "kill -9 of the node that leads and of another one at once",
         promise: "who is left takes over what both had",
         needs: Needs::Plain,
-        round_s: 22,
+        round_s: 35,
         inject: kill::kill_both,
     },
     Drill {
@@ -33,7 +33,7 @@ pub const DRILLS: &[Drill] = &[
         title: "a node stands still (SIGSTOP) for 7 s, and goes on as if nothing had been",
         promise: "it commits nothing of what others have taken over",
         needs: Needs::Plain,
-        round_s: 22,
+        round_s: 45,
         inject: kill::pause_node,
     },
     Drill {
@@ -41,7 +41,7 @@ pub const DRILLS: &[Drill] = &[
         title: "each node in turn ends in order (SIGTERM) and starts again",
         promise: "no range pauses for more than 1 s",
         needs: Needs::Plain,
-        round_s: 60,
+        round_s: 90,
         inject: restart::rolling,
     },
     Drill {
@@ -49,7 +49,7 @@ pub const DRILLS: &[Drill] = &[
         title: "kill -9 of the broker, which then starts again",
         promise: "all goes on where it was",
         needs: Needs::Plain,
-        round_s: 25,
+        round_s: 40,
         inject: restart::broker,
     },
     Drill {
@@ -57,7 +57,7 @@ pub const DRILLS: &[Drill] = &[
         title: "kill -9 of the broker, which is away for 60 s",
         promise: "all goes on where it was",
         needs: Needs::Patience,
-        round_s: 100,
+        round_s: 110,
         inject: restart::broker_away,
     },
     Drill {
@@ -65,7 +65,7 @@ pub const DRILLS: &[Drill] = &[
         title: "a node is cut off from the others for 8 s, not from broker and objects",
         promise: "the others have its ranges; it commits nothing of them",
         needs: Needs::Wires,
-        round_s: 25,
+        round_s: 45,
         inject: network::cut_node,
     },
     Drill {
@@ -73,7 +73,7 @@ pub const DRILLS: &[Drill] = &[
         title: "what a node says is not heard for 8 s, though it hears all; then the other way round",
         promise: "nothing is owned by two",
         needs: Needs::Wires,
-        round_s: 25,
+        round_s: 45,
         inject: network::cut_one_way,
     },
     Drill {
@@ -81,7 +81,7 @@ pub const DRILLS: &[Drill] = &[
         title: "a node is cut off for 0.7 s, eight times",
         promise: "nothing is owned by two",
         needs: Needs::Wires,
-        round_s: 25,
+        round_s: 45,
         inject: network::flapping,
     },
     Drill {
@@ -89,7 +89,7 @@ pub const DRILLS: &[Drill] = &[
         title: "all that nodes say to each other is 200 ms late for 10 s, and 5 % is lost and sent again",
         promise: "it gets slower, and no more",
         needs: Needs::Wires,
-        round_s: 25,
+        round_s: 35,
         inject: network::slow_network,
     },
     Drill {
@@ -97,7 +97,7 @@ pub const DRILLS: &[Drill] = &[
         title: "an operator moves a range to another node",
         promise: "its results pause for less than 200 ms (p99)",
         needs: Needs::Plain,
-        round_s: 8,
+        round_s: 10,
         inject: restart::planned_move,
     },
     Drill {
@@ -105,7 +105,7 @@ pub const DRILLS: &[Drill] = &[
         title: "kill -9 of a node whose disk is lost too, and which starts again at once",
         promise: "it comes back from objects alone",
         needs: Needs::Plain,
-        round_s: 22,
+        round_s: 30,
         inject: restart::local_state_removed,
     },
     Drill {
@@ -129,7 +129,7 @@ pub const DRILLS: &[Drill] = &[
         title: "every second request to the bucket is cut, refused, late, or done without an answer, for 10 s",
         promise: "it gets slower, and no more",
         needs: Needs::Bucket,
-        round_s: 30,
+        round_s: 40,
         inject: storage::objects_fail,
     },
     Drill {
@@ -137,7 +137,7 @@ pub const DRILLS: &[Drill] = &[
         title: "a node's disk is full for 10 s",
         promise: "the node waits or ends, and comes back when there is room",
         needs: Needs::Disk,
-        round_s: 40,
+        round_s: 50,
         inject: storage::disk_full,
     },
 ];

@@ -98,6 +98,7 @@ async fn rest(stage: &Stage, fault: &Fault, long: Duration) {
 }
 
 /// What of a node's ways.
+#[derive(Clone, Copy)]
 enum Side {
     Out,
     In,

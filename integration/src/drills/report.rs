@@ -178,8 +178,10 @@ impl Report {
         (calm, load): ((u64, u64), (u64, u64)),
         tracks: &BTreeMap<u64, Track>,
     ) {
-        let pauses = tracks.values().map(|it| longest(&it.times, calm).length_ms);
-        self.calm_pause_ms = pauses.max().unwrap_or_default();
+        // Only what was seen until then: the first fault comes right behind.
+        let until = |times: &[u64]| times.partition_point(|it| *it <= calm.1);
+        let pauses = tracks.values().map(|it| longest(&it.times[..until(&it.times)], calm));
+        self.calm_pause_ms = pauses.map(|it| it.length_ms).max().unwrap_or_default();
         let mut times: Vec<u64> = tracks.values().flat_map(|it| it.times.clone()).collect();
         times.sort_unstable();
         self.gap_ms = longest(&times, load).length_ms;
