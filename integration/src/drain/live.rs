@@ -1,10 +1,11 @@
 //! A workload that is not there from the start but comes at its rate, from the program's own generator.
 
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use node::workload::expected::Expected;
-use node::workload::kafka::KafkaArgs;
+use node::workload::kafka::{KafkaArgs, partitions};
 use node::workload::model::Model;
 use node::workload::params::{Oddities, Params};
 
@@ -14,6 +15,26 @@ use crate::process::{Process, program};
 
 /// Partitions of each topic.
 const PARTITIONS: i32 = 8;
+const LEGS: [&str; 3] = ["trace", "request", "response"];
+/// So often it is asked whether a topic is there.
+const LOOKS: u32 = 600;
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A broker says that a topic is made before it tells others of it.
+fn wait_for_topics(brokers: &KafkaArgs, prefix: &str) -> anyhow::Result<()> {
+    let consumer = brokers.consumer()?;
+    let wanted = usize::try_from(PARTITIONS)?;
+    for topic in LEGS.map(|leg| format!("{prefix}.{leg}")) {
+        let mut looks = 0;
+        while partitions(&consumer, &topic)?.is_none_or(|it| it.len() < wanted) {
+            looks += 1;
+            ensure!(looks < LOOKS, "wait for topic {topic}");
+            std::thread::park_timeout(LOOK);
+        }
+    }
+    Ok(())
+}
+
 impl Drain {
     /// Three topics for the workload of `params`, empty until [`Drain::feed`].
     ///
@@ -27,9 +48,11 @@ impl Drain {
         delivery: Delivery,
     ) -> anyhow::Result<Self> {
         params.check(PARTITIONS.unsigned_abs())?;
-        for leg in ["trace", "request", "response"] {
+        for leg in LEGS {
             broker.create_topic(&format!("{name}.{leg}"), PARTITIONS, &[]).await?;
         }
+        let (brokers, prefix) = (super::brokers(&broker.bootstrap()), name.to_owned());
+        tokio::task::spawn_blocking(move || wait_for_topics(&brokers, &prefix)).await??;
         // When it begins is not yet known, and changes no count.
         let expected = Expected::of(&Model::new(params), name);
         let folder = tempfile::tempdir().context("make the nodes' folder")?;

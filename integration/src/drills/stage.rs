@@ -109,6 +109,7 @@ impl Stage {
         let ranges = usize::try_from(RANGES)?;
         let began_ms = self.now();
         while self.now() < began_ms + u64::try_from(PATIENCE.as_millis())? {
+            ensure!(self.is_fed()?, "the load ended before the drill: give it more --seconds");
             view = self.cluster.view(None).await.unwrap_or_default();
             last = self.results.last();
             let fresh_ms = self.now().saturating_sub(FRESH_MS);
