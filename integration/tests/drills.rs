@@ -9,14 +9,16 @@ use integration::drills::play::{Load, play};
 use integration::drills::{Drill, find};
 
 const RATE: u64 = 500;
+/// Long enough for all of them on a slow machine too: a drill whose load ends before has failed.
+const SECONDS: u64 = 100;
 
-/// Kills, a zombie that wakes up, and restarts in order; each result is to be delivered once (I1, I2, I7, I8, I9).
+/// Kills, one of them with the loss of a disk, and a zombie that wakes up; each result is to be delivered once (I1, I2, I7, I8, I9).
 #[tokio::test]
 async fn whatever_happens_to_nodes_every_record_counts_once() {
-    let names = ["kill-node", "kill-leader", "pause-node", "planned-move"];
+    let names = ["kill-leader", "pause-node", "local-state-removed"];
     let drills: Vec<&Drill> = names.iter().map(|it| find(it).unwrap()).collect();
     let delivery = Delivery::ExactlyOnce;
-    let load = Load { rate: RATE, seconds: None, nodes: 3, delivery, repeat: 1 };
+    let load = Load { rate: RATE, seconds: Some(SECONDS), nodes: 3, delivery, repeat: 1 };
     let reports = play(&drills, &load, &mut |line| println!("{line}")).await;
     assert_eq!(reports.len(), names.len());
     for report in &reports {

@@ -135,8 +135,7 @@ pub struct Params {
     #[arg(long = "hold-back", value_name = "SECONDS", default_value_t = 0)]
     #[serde(default)]
     pub hold_back_s: u64,
-    /// By how much faster than usual answers, slow records, corrections and contradictions come: 10 fits a run with
-    /// every oddity into a minute
+    /// How many times sooner than usual all but the first record of a transaction comes
     #[arg(long = "hasten", value_name = "FACTOR", default_value_t = 1)]
     #[serde(default = "unhurried")]
     pub hasten: u64,
@@ -278,13 +277,12 @@ impl Params {
 
     fn check_late(&self, partitions: u32) -> anyhow::Result<()> {
         let run_s = (self.last_start_ms() - self.t0_ms) / 1_000;
-        let beyond_s = 300_u64.div_ceil(self.hasten);
-        let need_s = self.patience_ms() / 1_000 + beyond_s;
+        let need_s = self.patience_ms() / 1_000 + 300_u64.div_ceil(self.hasten);
         ensure!(
             run_s >= need_s,
             refused(format!(
-                "`--late` needs a run of at least {need_s} s of event time (lateness, skew and \
-                 {beyond_s} s), and this one has {run_s} s: use more `--transactions` or a lower `--rate`"
+                "`--late` needs a run of at least {need_s} s of event time (lateness, skew, and what \
+                 comes behind them), and this one has {run_s} s: use more `--transactions` or a lower `--rate`"
             ))
         );
         let need_rate = u64::from(partitions).div_ceil(3);
