@@ -40,11 +40,10 @@ memory: build    ## Have ten million transactions open at once, and check memory
 	@$(SCRIPTS)/setup.sh test
 	@$(CARGO_TARGET_DIR)/release/memory --memory 1536MiB --limit-mib 1536 $(if $(OPEN),--open $(OPEN))
 
-drill: build    ## Kill and restart a node, and the nodes of a cluster, under load, and check every record
+drill: build    ## Break nodes, broker, network and disks under load, and check every record; DRILLS="kill-node …" for less
 	@$(SCRIPTS)/setup.sh test
 	@$(CARGO_TARGET_DIR)/release/drill
-	@$(CARGO_TARGET_DIR)/release/nodes --kills 6
-	@$(CARGO_TARGET_DIR)/release/nodes --kills 6 --exactly-once
+	@$(THROUGHLINE) drill run $(or $(DRILLS),--all) --exactly-once
 
 e2e: build    ## Send two million transactions through the program, and check every record
 	@$(SCRIPTS)/setup.sh test

@@ -107,11 +107,7 @@ impl State {
             self.links.recovered();
         }
         self.links.sink_took(count, bytes);
-        for (range, sequence) in last {
-            if let Some(range) = self.ranges.get(&range) {
-                range.cast(range::Message::Acknowledged(sequence))?;
-            }
-        }
+        acknowledge(&self.ranges, last);
         Ok(())
     }
 
@@ -159,16 +155,25 @@ impl State {
             delivered.get(&row.stamp.range).is_none_or(|&it| row.stamp.sequence > it)
         });
         info!(waiting = rows.len(), delivered = before - rows.len(), "sink is ready");
-        for (range, sequence) in delivered {
-            if let Some(range) = ranges.get(&range) {
-                range.cast(range::Message::Acknowledged(sequence))?;
-            }
-        }
+        acknowledge(&ranges, delivered);
         self.ranges.extend(ranges);
         self.links.wait_for_sink(&rows);
         self.waiting.extend(rows);
         self.links.recovered();
         Ok(())
+    }
+}
+
+/// Tells ranges what the sink has of them. One that was given up before its turn came has ended, and needs not hear
+/// it: its [`Message::Leave`] is on its way. One that failed is the supervisor's to tell of.
+fn acknowledge(
+    ranges: &BTreeMap<RangeId, ActorRef<range::Message>>,
+    delivered: BTreeMap<RangeId, Sequence>,
+) {
+    for (range, sequence) in delivered {
+        if let Some(range) = ranges.get(&range) {
+            drop(range.cast(range::Message::Acknowledged(sequence)));
+        }
     }
 }
 
@@ -252,7 +257,8 @@ mod tests {
         }
 
         fn recover(&mut self) -> BoxFuture<'_, Result<Vec<(RangeId, Sequence)>, SinkError>> {
-            let answer = self.answer(Asked::Recover).map(|()| Vec::new());
+            let has = vec![(RangeId(1), Sequence(0))];
+            let answer = self.answer(Asked::Recover).map(|()| has);
             async { answer }.boxed()
         }
 
@@ -302,6 +308,38 @@ mod tests {
         assert!(silent.recover(&[]).now_or_never().is_none());
         let shown = silent.links.meters().shown();
         assert_eq!(shown.retries, [(Retry::Delivery, 0), (Retry::Recovery, 1)]);
+    }
+
+    /// Stands in for a range.
+    struct Gone;
+
+    impl Actor for Gone {
+        type Msg = range::Message;
+        type State = ();
+        type Arguments = ();
+
+        async fn pre_start(
+            &self,
+            _myself: ActorRef<range::Message>,
+            (): (),
+        ) -> Result<(), ActorProcessingErr> {
+            Ok(())
+        }
+    }
+
+    /// A sink takes a second to shut others out; a range may be given up again before.
+    #[tokio::test]
+    async fn a_range_that_has_left_before_its_turn_came_stops_nobody() {
+        let (gone, ended) = Actor::spawn(None, Gone, ()).await.unwrap();
+        gone.stop_and_wait(None, None).await.unwrap();
+        ended.await.unwrap();
+        let mut publisher = publisher(&[true, true, true, true]);
+        publisher.deliver().await.unwrap();
+        let ranges = BTreeMap::from([(RangeId(1), gone)]);
+        let serve = Serve { ranges, rows: Vec::new(), ended: Vec::new() };
+        publisher.serve(serve).await.unwrap();
+        publisher.waiting.push_back(row(None));
+        publisher.deliver().await.unwrap();
     }
 
     /// I7: what the sink says it has may else grow behind its answer, and rows come twice.

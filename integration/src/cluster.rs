@@ -25,6 +25,10 @@ pub struct Place {
     pub folder: PathBuf,
     /// Ports of its API, of other nodes, and of its metrics.
     pub ports: [u16; 3],
+    /// What other nodes dial: its port for them, or what stands before it.
+    pub dial: u16,
+    /// Where its data lie.
+    pub data: PathBuf,
 }
 
 /// A cluster on one workload, its objects in one folder.
@@ -48,7 +52,9 @@ impl Cluster {
             let name = format!("node-{}", number + 1);
             let folder = drain.folder().join(&name);
             std::fs::create_dir_all(&folder).context("make a node's folder")?;
-            Ok(Place { name, folder, ports: [ports::free()?, ports::free()?, ports::free()?] })
+            let ports = [ports::free()?, ports::free()?, ports::free()?];
+            let data = folder.join("data");
+            Ok(Place { name, folder, ports, dial: ports[1], data })
         };
         let places = (0..count).map(place).collect::<anyhow::Result<Vec<_>>>()?;
         let nodes = (0..count).map(|_| None).collect();
@@ -59,6 +65,23 @@ impl Cluster {
     #[must_use]
     pub const fn drain(&self) -> &Drain {
         &self.drain
+    }
+
+    /// How many nodes there are, whether they run or not.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Where a node lives, to be changed before it is started.
+    pub fn place_mut(&mut self, node: usize) -> &mut Place {
+        &mut self.places[node]
+    }
+
+    /// Whether a node was started and not ended by us.
+    #[must_use]
+    pub fn runs(&self, node: usize) -> bool {
+        self.nodes[node].is_some()
     }
 
     /// Where a node lives.
@@ -107,9 +130,21 @@ impl Cluster {
             process.kill9()?;
         }
         if is_disk_lost {
-            std::fs::remove_dir_all(self.places[node].folder.join("data"))
-                .context("remove the node's folder")?;
+            std::fs::remove_dir_all(&self.places[node].data).context("remove the node's folder")?;
         }
+        Ok(())
+    }
+
+    /// Asks a node to end, which it must do in order.
+    ///
+    /// # Errors
+    ///
+    /// Where it had to be killed, or ended with a fault.
+    pub async fn stop(&mut self, node: usize) -> anyhow::Result<()> {
+        let Some(mut process) = self.nodes[node].take() else { return Ok(()) };
+        let status = process.terminate().await?;
+        let (name, log) = (&self.places[node].name, process.process().log_tail());
+        ensure!(status.success(), "stop {name}: {status}; {log}");
         Ok(())
     }
 
@@ -200,7 +235,7 @@ impl Cluster {
     }
 
     /// The ends of all nodes' logs.
-    fn logs(&mut self) -> String {
+    pub fn logs(&mut self) -> String {
         let mut logs = String::new();
         for (place, node) in self.places.iter().zip(&mut self.nodes) {
             if let Some(node) = node {
@@ -216,15 +251,8 @@ impl Cluster {
     ///
     /// Where a node had to be killed, or the results cannot be read.
     pub async fn verify(&mut self) -> anyhow::Result<Report> {
-        for (place, node) in self.places.iter().zip(&mut self.nodes) {
-            let Some(mut node) = node.take() else { continue };
-            let status = node.terminate().await?;
-            ensure!(
-                status.success(),
-                "stop {}: {status}; {}",
-                place.name,
-                node.process().log_tail()
-            );
+        for node in 0..self.places.len() {
+            self.stop(node).await?;
         }
         self.drain.verify().await
     }

@@ -12,7 +12,7 @@ use anyhow::{Context as _, anyhow, ensure};
 use node::workload::expected::Expected;
 use node::workload::generate::{GenerateArgs, Layout, Pace, generate};
 use node::workload::kafka::KafkaArgs;
-use node::workload::params::{Oddities, Params, Share};
+use node::workload::params::Params;
 use node::workload::verify::{Report, VerifyArgs, verify};
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -22,7 +22,11 @@ use crate::process::{Node, Process};
 use crate::standing::Standing;
 
 mod file;
+mod live;
+mod load;
+
 pub use file::RANGES;
+pub use load::{brisk, odd};
 
 const POLL: Duration = Duration::from_millis(50);
 /// Between two looks while something is waited for that must be met in the middle.
@@ -54,23 +58,6 @@ impl Delivery {
             Self::ExactlyOnce => "exactly-once",
         }
     }
-}
-
-/// A workload of `transactions` in which every oddity occurs: 400 s of event time, so that corrections
-/// fit behind deadlines of 90 s.
-#[must_use]
-pub fn odd(transactions: u64) -> Params {
-    let share = |text: &str| text.parse::<Share>().expect("a fixed text is a share");
-    let oddities = Oddities {
-        missing: share("1%"),
-        duplicates: share("2%"),
-        conflicts: share("1%"),
-        late: share("2%"),
-        malformed: share("1%"),
-    };
-    let rate = (transactions / 400).max(1);
-    let (lateness_s, skew_s, max_delay_s) = (60, 30, 20);
-    Params { rate, lateness_s, skew_s, max_delay_s, oddities, ..Params::of(transactions) }
 }
 
 /// A workload in topics of its own, and where the node that drains it lives.
@@ -115,6 +102,15 @@ impl Drain {
         let fill = move || generate(&args, &*actors::clock::wall());
         tokio::task::spawn_blocking(fill).await?.context("fill the topics")?;
         let expected = Expected::read(&file)?;
+        Self::with(folder, (bootstrap, name), expected, delivery)
+    }
+
+    fn with(
+        folder: TempDir,
+        (bootstrap, name): (&str, &str),
+        expected: Expected,
+        delivery: Delivery,
+    ) -> anyhow::Result<Self> {
         let ports = (ports::free()?, ports::free()?);
         let (bootstrap, name) = (bootstrap.to_owned(), name.to_owned());
         let (memory, snapshots_ms, bucket) = (MEMORY.to_owned(), None, None);
@@ -284,9 +280,9 @@ impl Drain {
     pub async fn verify(&self) -> anyhow::Result<Report> {
         let args = VerifyArgs {
             expected: self.folder.path().join("expected.json"),
-            kafka: brokers(&self.bootstrap),
+            kafka: self.brokers(),
             results_dir: None,
-            results_prefix: format!("{}.out", self.name),
+            results_prefix: self.results_prefix(),
             scenario: "bank".to_owned(),
             exactly_once: self.delivery == Delivery::ExactlyOnce,
         };
@@ -296,16 +292,4 @@ impl Drain {
 
 fn brokers(bootstrap: &str) -> KafkaArgs {
     KafkaArgs { brokers: Some(bootstrap.to_owned()), properties: Vec::new() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_oddity_fits_into_the_workload() {
-        for transactions in [2_000, 24_000, 1_000_000] {
-            odd(transactions).check(8).unwrap();
-        }
-    }
 }

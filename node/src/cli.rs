@@ -6,6 +6,7 @@ mod cluster;
 mod completions;
 mod config;
 mod demo;
+mod drill;
 mod explain;
 mod failure;
 mod format;
@@ -37,7 +38,7 @@ pub use self::failure::Failure;
 pub use self::generate::Arguments as GenerateArguments;
 pub use self::io::{Io, Screen};
 pub use self::parts::{Parts, Running};
-pub use self::process::main;
+pub use self::process::{main, streams};
 pub use self::run::Arguments as RunArguments;
 pub use self::snapshot::restore::{Arguments as RestoreArguments, Restored};
 pub use self::verify::Arguments as VerifyArguments;
@@ -113,6 +114,9 @@ enum Command {
     Generate(generate::Arguments),
     /// Check results against what was generated: nothing lost, nothing twice, nothing wrong.
     Verify(verify::Arguments),
+    /// Break something on purpose, under load, and check every record afterwards.
+    #[command(disable_help_flag = true)]
+    Drill(drill::Arguments),
     /// Say what an error's code means, and what to do about it.
     Explain(explain::Arguments),
     /// Print what a shell needs to complete commands.
@@ -156,6 +160,7 @@ async fn dispatch(
         Command::Run(arguments) => run::run(arguments, parts, io).await,
         Command::Generate(arguments) => generate::run(arguments, parts, io).await,
         Command::Verify(arguments) => verify::run(arguments, parts, io).await,
+        Command::Drill(arguments) => drill::run(arguments, shared, io),
         Command::Explain(arguments) => explain::run(&arguments, shared, io),
         Command::Completions(arguments) => completions::run(arguments, io),
     }

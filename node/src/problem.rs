@@ -107,6 +107,8 @@ register! {
     NodeNotFound = 306, "NODE_NOT_FOUND", NotFound;
     /// No range of that number.
     RangeNotFound = 307, "RANGE_NOT_FOUND", NotFound;
+    /// No drill of that name.
+    DrillNotFound = 308, "DRILL_NOT_FOUND", NotFound;
     /// No node answers at the endpoint.
     Unreachable = 401, "UNREACHABLE", Unavailable;
     /// The answer took too long.

@@ -184,6 +184,5 @@ fn take_part(bytes: &mut &[u8]) -> Option<Vec<u8>> {
 }
 
 fn table_of(number: u8) -> Option<Table> {
-    use Table::{Head, Open, Partials, References, Tombstones};
-    [Head, Open, References, Tombstones, Partials].into_iter().find(|table| *table as u8 == number)
+    Table::ALL.into_iter().find(|table| *table as u8 == number)
 }

@@ -30,13 +30,13 @@ impl Drain {
     /// The cluster file of one of several nodes, whose objects are in one folder.
     #[must_use]
     pub fn member_file(&self, alignment_s: u64, place: &Place, all: &[Place]) -> String {
-        let [public, peer, metrics] = place.ports;
-        let seeds: Vec<_> = all.iter().map(|it| format!("\"127.0.0.1:{}\"", it.ports[1])).collect();
+        let ([public, peer, metrics], dial) = (place.ports, place.dial);
+        let seeds: Vec<_> = all.iter().map(|it| format!("\"127.0.0.1:{}\"", it.dial)).collect();
         let listen = format!(
             "node: {{ name: {} }}
 listen:
   public: {{ addr: \"127.0.0.1:{public}\" }}
-  peer: {{ addr: \"127.0.0.1:{peer}\" }}
+  peer: {{ addr: \"127.0.0.1:{peer}\", advertise: \"127.0.0.1:{dial}\" }}
   metrics: {{ addr: \"127.0.0.1:{metrics}\" }}
 discovery: {{ seeds: [{}] }}
 ",
@@ -44,8 +44,11 @@ discovery: {{ seeds: [{}] }}
             seeds.join(", ")
         );
         let name = format!("name: {}", self.name);
-        let objects = format!(", objects: \"{}\"", self.objects().display());
-        self.file(alignment_s, (&name, &listen), (&place.folder.join("data"), &objects))
+        let objects = match &self.bucket {
+            None => format!(", objects: \"{}\"", self.objects().display()),
+            Some(_) => self.storage(),
+        };
+        self.file(alignment_s, (&name, &listen), (&place.data, &objects))
     }
 
     fn file(

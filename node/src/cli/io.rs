@@ -72,7 +72,7 @@ impl Io {
     }
 
     /// Help and version are answers; a wrong line is told what is wrong with it.
-    pub(super) fn explain_usage(&mut self, error: &clap::Error) -> Exit {
+    pub fn explain_usage(&mut self, error: &clap::Error) -> Exit {
         let text = error.render();
         let text = match self.screen {
             Screen::Coloured => text.ansi().to_string(),
@@ -89,7 +89,7 @@ impl Io {
     }
 
     /// Says on `err` what happened, why, and what to do.
-    pub(super) fn explain(&mut self, failure: &Failure, as_json: bool) -> Exit {
+    pub fn explain(&mut self, failure: &Failure, as_json: bool) -> Exit {
         let problem = match failure {
             Failure::Told(problem) => problem,
             Failure::Output(error) => return ended(error),

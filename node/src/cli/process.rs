@@ -28,7 +28,9 @@ pub fn main(parts: &dyn Parts) -> ExitCode {
     ExitCode::from(exit.code())
 }
 
-fn streams() -> Io {
+/// The process's own streams.
+#[must_use]
+pub fn streams() -> Io {
     let stdout = io::stdout();
     // An empty NO_COLOR counts as not set (no-color.org).
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

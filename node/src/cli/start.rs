@@ -23,6 +23,7 @@ Operate
 Set up
   run          Start a node              config       validate  show
   generate     Write test traffic        verify       Check results against it
+  drill        list  run  report
   completions  For your shell
 
 Try:  throughline demo

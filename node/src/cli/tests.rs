@@ -441,6 +441,15 @@ async fn a_check_of_results_ends_as_the_workload_says() {
 }
 
 #[tokio::test]
+async fn drills_are_another_program_and_where_it_is_missing_that_is_said() {
+    for line in ["drill", "drill run kill-node --repeat 3", "drill --help"] {
+        let ended = alone(line, &FakeParts::default()).await;
+        assert_eq!((ended.exit, ended.out.as_str()), (Exit::NotFound, ""), "{line}");
+        contains(&ended.err, &["TL-0304", "throughline-drill is not beside", "do    make drill"]);
+    }
+}
+
+#[tokio::test]
 async fn a_reader_that_has_gone_ends_the_command_quietly() {
     for line in ["", "--help"] {
         let err = Shared::default();

@@ -100,6 +100,10 @@ explain! {
         "there is no range of that number",
         "it never was, or has been split or merged since",
         "throughline range list";
+    DrillNotFound:
+        "there is no drill of that name",
+        "its name is another one",
+        "throughline drill list";
     Unreachable:
         "nobody answers there",
         "no node or broker runs at that address, or a firewall is between",

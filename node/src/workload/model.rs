@@ -10,8 +10,11 @@ use super::transaction::{Content, Fate, Transaction};
 /// Rises when the same parameters give another workload: an expected outcome of another model is refused.
 pub const MODEL_VERSION: u32 = 1;
 
-/// From a transaction's start to its response at most.
-pub const LONGEST_MS: u64 = 80 + 60_000;
+/// From a transaction's start to its request at most.
+pub const LONGEST_START_MS: u64 = 80;
+
+/// From a request to its response at most.
+pub const LONGEST_ANSWER_MS: u64 = 60_000;
 
 /// The same in live traffic, where one slow answer would hold back all that stand behind it.
 pub const LONGEST_LIVE_MS: u64 = 3_000;
@@ -128,8 +131,9 @@ impl Model {
     pub fn transaction(&self, index: u64) -> Transaction {
         let mut random = self.random(index, 0);
         let start = self.params.start_ms(index);
-        let request = start + random.between(5, 80);
-        let event_ms = [start, request, request + ANSWER_MS.draw(&mut random)];
+        let request = start + random.between(5, LONGEST_START_MS);
+        let answer_ms = self.params.hastened(ANSWER_MS.draw(&mut random)).max(1);
+        let event_ms = [start, request, request + answer_ms];
         let mut arrival_ms = event_ms.map(|event| self.arrival(event, &mut random));
         for leg in Leg::ALL {
             arrival_ms[leg.index()] += self.params.held_back_ms(leg);
@@ -182,8 +186,8 @@ impl Model {
     fn arrival(&self, event_ms: u64, random: &mut Random) -> u64 {
         let max_ms = self.params.max_delay_s * 1_000;
         let delay_ms = match random.below(1_000) {
-            0..970 => random.below(2_000),
-            970..995 => 2_000 + SLOW_MS.draw(random),
+            0..970 => self.params.hastened(random.below(2_000)),
+            970..995 => self.params.hastened(2_000 + SLOW_MS.draw(random)),
             _ => random.between(0, max_ms),
         };
         event_ms.max((event_ms + delay_ms.min(max_ms)).min(self.params.end_ms()))
@@ -194,6 +198,7 @@ impl Model {
         let whole = u64::from(Share::WHOLE);
         let (at, leg) = (random.below(whole), random.one_of(&Leg::ALL));
         let (jitter_ms, doubled) = (random.below(JITTER_MS), random.below(whole));
+        let jitter_ms = self.params.hastened(jitter_ms);
         let late_from = missing.millionths();
         let conflicts_from = late_from + late.millionths();
         let plain_from = conflicts_from + conflicts.millionths();
@@ -204,7 +209,8 @@ impl Model {
         } else if at < plain_from {
             let [trace, request, response] = transaction.arrival_ms;
             let last = trace.max(request).max(response);
-            transaction.fate = Fate::Conflict(leg, last + CONFLICT_GAP_MS + jitter_ms);
+            transaction.fate =
+                Fate::Conflict(leg, last + self.params.hastened(CONFLICT_GAP_MS) + jitter_ms);
         }
         let may_double = matches!(transaction.fate, Fate::Plain | Fate::Missing(_));
         if may_double && doubled < duplicates.millionths() {
@@ -218,7 +224,8 @@ impl Model {
     fn make_late(&self, transaction: &mut Transaction, leg: Leg, jitter_ms: u64) {
         let others = Leg::ALL.iter().filter(|&&it| it != leg);
         let first = others.map(|it| transaction.arrival_ms[it.index()]).min().unwrap_or_default();
-        let arrival = first + self.params.patience_ms() + CORRECTION_GAP_MS + jitter_ms;
+        let arrival =
+            first + self.params.patience_ms() + self.params.hastened(CORRECTION_GAP_MS) + jitter_ms;
         if arrival <= self.params.last_start_ms() {
             transaction.arrival_ms[leg.index()] = arrival;
             transaction.fate = Fate::Late(leg);

@@ -7,7 +7,7 @@ use anyhow::ensure;
 use proto::types::Leg;
 use serde::{Deserialize, Serialize};
 
-use super::model::LONGEST_MS;
+use super::model::{LONGEST_ANSWER_MS, LONGEST_START_MS};
 use super::refused;
 
 /// A correction comes this long after its transaction's deadline, and up to [`JITTER_MS`] later: readers
@@ -135,9 +135,18 @@ pub struct Params {
     #[arg(long = "hold-back", value_name = "SECONDS", default_value_t = 0)]
     #[serde(default)]
     pub hold_back_s: u64,
+    /// How many times sooner than usual all but the first record of a transaction comes
+    #[arg(long = "hasten", value_name = "FACTOR", default_value_t = 1)]
+    #[serde(default = "unhurried")]
+    pub hasten: u64,
     /// Which part of it is odd.
     #[command(flatten)]
     pub oddities: Oddities,
+}
+
+/// What an expected outcome of a time says in which nothing could be hastened.
+const fn unhurried() -> u64 {
+    1
 }
 
 impl Params {
@@ -153,6 +162,7 @@ impl Params {
             lateness_s: 3_600,
             skew_s: 300,
             hold_back_s: 0,
+            hasten: 1,
             oddities: Oddities {
                 missing: Share(10_000),
                 duplicates: Share(2_000),
@@ -165,6 +175,18 @@ impl Params {
     #[must_use]
     pub const fn patience_ms(&self) -> u64 {
         (self.lateness_s + self.skew_s) * 1_000
+    }
+
+    /// A time of the ordinary workload, as it is in this one.
+    #[must_use]
+    pub const fn hastened(&self, ms: u64) -> u64 {
+        ms / self.hasten
+    }
+
+    /// From a transaction's start to its response at most.
+    #[must_use]
+    pub const fn longest_ms(&self) -> u64 {
+        LONGEST_START_MS + self.hastened(LONGEST_ANSWER_MS)
     }
 
     /// When transaction `index` begins. Rises with the index.
@@ -213,6 +235,7 @@ impl Params {
             refused("`--rate` must be from 1 to 1000000")
         );
         ensure!(partitions >= 1, refused("`--partitions` must be at least 1"));
+        ensure!((1..=100).contains(&self.hasten), refused("`--hasten` must be from 1 to 100"));
         let numbers = [self.transactions, self.t0_ms / 1_000, self.lateness_s, self.skew_s];
         let delays = [self.max_delay_s, self.hold_back_s];
         ensure!(
@@ -237,7 +260,7 @@ impl Params {
     fn check_delay(&self) -> anyhow::Result<()> {
         let run_ms = self.end_ms() - self.t0_ms;
         ensure!(
-            (self.max_delay_s * 1_000).min(run_ms) + LONGEST_MS + self.hold_back_s * 1_000
+            (self.max_delay_s * 1_000).min(run_ms) + self.longest_ms() + self.hold_back_s * 1_000
                 < self.patience_ms(),
             refused(format!(
                 "`--max-delay` ({} s) plus `--hold-back` ({} s) plus the longest answer ({} s) must \
@@ -245,7 +268,7 @@ impl Params {
                  still become complete; lower `--max-delay` or raise `--lateness`",
                 self.max_delay_s,
                 self.hold_back_s,
-                LONGEST_MS.div_ceil(1_000),
+                self.longest_ms().div_ceil(1_000),
                 self.patience_ms() / 1_000
             ))
         );
@@ -254,12 +277,12 @@ impl Params {
 
     fn check_late(&self, partitions: u32) -> anyhow::Result<()> {
         let run_s = (self.last_start_ms() - self.t0_ms) / 1_000;
-        let need_s = self.patience_ms() / 1_000 + 300;
+        let need_s = self.patience_ms() / 1_000 + 300_u64.div_ceil(self.hasten);
         ensure!(
             run_s >= need_s,
             refused(format!(
-                "`--late` needs a run of at least {need_s} s of event time (lateness, skew and \
-                 300 s), and this one has {run_s} s: use more `--transactions` or a lower `--rate`"
+                "`--late` needs a run of at least {need_s} s of event time (lateness, skew, and what \
+                 comes behind them), and this one has {run_s} s: use more `--transactions` or a lower `--rate`"
             ))
         );
         let need_rate = u64::from(partitions).div_ceil(3);
@@ -310,6 +333,7 @@ mod tests {
         refused(slow, 8, "lower `--max-delay`");
         refused(|it| it.hold_back_s = 3_840, 8, "`--hold-back` (3840 s)");
         refused(|it| it.hold_back_s = 1_000_000, 8, "out of all proportion");
+        refused(|it| it.hasten = 0, 8, "`--hasten`");
         let odd = |it: &mut Params| {
             (it.oddities.missing, it.oddities.late) = (Share(600_000), Share(600_000));
         };
@@ -328,5 +352,33 @@ mod tests {
         let mut params = Params::of(0);
         long(&mut params);
         params.check(8).unwrap();
+    }
+
+    #[test]
+    fn a_hastened_run_may_be_shorter_by_as_much() {
+        let brisk = |it: &mut Params| {
+            it.oddities.late = Share(10_000);
+            (it.hasten, it.rate, it.max_delay_s) = (10, 2_000, 3);
+            (it.lateness_s, it.skew_s) = (15, 5);
+        };
+        refused(
+            |it| {
+                brisk(it);
+                it.transactions = 98_000
+            },
+            8,
+            "a run of at least 50 s",
+        );
+        let mut params = Params::of(100_000);
+        brisk(&mut params);
+        params.check(8).unwrap();
+        refused(
+            |it| {
+                brisk(it);
+                it.hasten = 2
+            },
+            8,
+            "lower `--max-delay`",
+        );
     }
 }
