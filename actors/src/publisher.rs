@@ -22,8 +22,10 @@ pub enum Message {
     Rows(Vec<Row>),
     /// Deliver what waits.
     Deliver,
-    /// These ranges are served from now on.
+    /// These ranges are to be served.
     Serve(Serve),
+    /// Begin to serve all that are to be.
+    Begin,
     /// A range has ended, with all its rows acknowledged.
     Leave(RangeId),
 }
@@ -47,6 +49,16 @@ pub struct State {
     ranges: BTreeMap<RangeId, ActorRef<range::Message>>,
     waiting: VecDeque<Row>,
     is_called: bool,
+    coming: Coming,
+}
+
+/// Ranges that are to be served as soon as the sink has said what it has of them. It takes a sink a second to shut
+/// others out: ranges that come one after the other, as after the death of a node, do not each wait for that.
+#[derive(Default)]
+struct Coming {
+    all: Vec<Serve>,
+    /// What these ranges have committed meanwhile: it goes behind what waits since before.
+    behind: Vec<Row>,
 }
 
 impl std::fmt::Debug for State {
@@ -144,6 +156,40 @@ impl State {
         self.sink.recover().await
     }
 
+    /// Takes up all ranges that have come since.
+    async fn begin(&mut self) -> Result<(), ActorProcessingErr> {
+        let Coming { all, behind } = std::mem::take(&mut self.coming);
+        let mut together = Serve { ranges: BTreeMap::new(), rows: Vec::new(), ended: Vec::new() };
+        for serve in all {
+            together.ranges.extend(serve.ranges);
+            together.rows.extend(serve.rows);
+            together.ended.extend(serve.ended);
+        }
+        together.ended.sort_unstable();
+        together.ended.dedup();
+        self.serve(together).await?;
+        self.waiting.extend(behind);
+        Ok(())
+    }
+
+    /// Rows that were committed now. All are of one range.
+    fn take(&mut self, rows: Vec<Row>) {
+        let range = rows.first().map(|row| row.stamp.range);
+        let is_coming = |serve: &Serve| range.is_some_and(|it| serve.ranges.contains_key(&it));
+        if self.coming.all.iter().any(is_coming) {
+            self.coming.behind.extend(rows);
+        } else {
+            self.waiting.extend(rows);
+        }
+    }
+
+    fn leave(&mut self, range: RangeId) {
+        self.ranges.remove(&range);
+        for serve in &mut self.coming.all {
+            serve.ranges.remove(&range);
+        }
+    }
+
     /// The sink says what it has; rows that wait since before and are there already are dropped.
     async fn serve(
         &mut self,
@@ -196,8 +242,8 @@ impl Actor for Publisher {
         _myself: ActorRef<Message>,
         (sink, links, clock): Self::Arguments,
     ) -> Result<State, ActorProcessingErr> {
-        let (ranges, waiting) = (BTreeMap::new(), VecDeque::new());
-        Ok(State { sink, links, clock, ranges, waiting, is_called: false })
+        let (ranges, waiting, coming) = (BTreeMap::new(), VecDeque::new(), Coming::default());
+        Ok(State { sink, links, clock, ranges, waiting, is_called: false, coming })
     }
 
     async fn handle(
@@ -207,10 +253,16 @@ impl Actor for Publisher {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Serve(serve) => state.serve(serve).await?,
-            Message::Rows(rows) => state.waiting.extend(rows),
+            Message::Serve(serve) => {
+                if state.coming.all.is_empty() {
+                    myself.cast(Message::Begin)?;
+                }
+                state.coming.all.push(serve);
+            }
+            Message::Begin => state.begin().await?,
+            Message::Rows(rows) => state.take(rows),
             Message::Deliver => state.deliver().await?,
-            Message::Leave(range) => drop(state.ranges.remove(&range)),
+            Message::Leave(range) => state.leave(range),
         }
         state.call(&myself)
     }
@@ -282,7 +334,10 @@ mod tests {
         links.wait_for_sink(waiting.as_slices().0);
         let (sink, clock): (_, Clock) =
             (Box::new(Told(answers.to_vec().into(), Arc::default())), Arc::new(|| 5_000));
-        State { sink, links, clock, ranges: BTreeMap::new(), waiting, is_called: true }
+        {
+            let (ranges, coming) = (BTreeMap::new(), Coming::default());
+            State { sink, links, clock, ranges, waiting, is_called: true, coming }
+        }
     }
 
     #[tokio::test]
@@ -340,6 +395,31 @@ mod tests {
         publisher.serve(serve).await.unwrap();
         publisher.waiting.push_back(row(None));
         publisher.deliver().await.unwrap();
+    }
+
+    /// Ranges come one by one from a node that died: the sink is asked once, and each range's rows stay in order.
+    #[tokio::test]
+    async fn ranges_that_come_together_are_taken_up_together_and_what_they_commit_goes_behind() {
+        let (actor, _ended) = Actor::spawn(None, Gone, ()).await.unwrap();
+        let mut publisher = publisher(&[true, true]);
+        publisher.waiting.clear();
+        let numbered = |range, sequence| {
+            let stamp = Stamp { range, sequence: Sequence(sequence), ..row(None).stamp };
+            Row { stamp, ..row(None) }
+        };
+        let lives = [1, 2].map(|number| (Incarnation(number), NodeId::new("a").unwrap()));
+        for (number, life) in (1..).zip(&lives) {
+            let ranges = BTreeMap::from([(RangeId(number), actor.clone())]);
+            let rows = vec![numbered(RangeId(number), 1)];
+            let ended = vec![life.clone(), lives[0].clone()];
+            publisher.coming.all.push(Serve { ranges, rows, ended });
+            publisher.take(vec![numbered(RangeId(number), 2)]);
+        }
+        publisher.take(vec![numbered(RangeId(3), 7)]);
+        publisher.begin().await.unwrap();
+        let order = publisher.waiting.iter().map(|row| (row.stamp.range.0, row.stamp.sequence.0));
+        assert_eq!(order.collect::<Vec<_>>(), [(3, 7), (1, 1), (2, 1), (1, 2), (2, 2)]);
+        assert_eq!(publisher.ranges.len(), 2);
     }
 
     /// I7: what the sink says it has may else grow behind its answer, and rows come twice.

@@ -39,8 +39,9 @@ const FIXED: [(&str, &str); 7] = [
 
 /// What is so unless the properties say otherwise: large fetches without waiting for them to fill. A full
 /// queue is looked at again after 10 ms (librdkafka's own default of 1 s would starve a fast reader).
-const USUAL: [(&str, &str); 7] = [
+const USUAL: [(&str, &str); 8] = [
     ("client.id", "throughline"),
+    ("reconnect.backoff.max.ms", "1000"),
     ("fetch.wait.max.ms", "20"),
     ("fetch.min.bytes", "1"),
     ("fetch.max.bytes", "16777216"),

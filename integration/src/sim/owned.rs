@@ -86,7 +86,7 @@ impl Owned {
             }
             Message::Committed(slot) => effects.rows = self.committed(slot, out)?,
             Message::Acknowledged(sequence) => self.machine.acknowledged(sequence),
-            Message::Ending => self.machine.hurry_figures(),
+            Message::Ending => self.machine.end(),
         }
         Ok(effects)
     }
