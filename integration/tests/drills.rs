@@ -10,7 +10,7 @@ use integration::drills::{Drill, find};
 
 const RATE: u64 = 500;
 /// Long enough for all of them on a slow machine too: a drill whose load ends before has failed.
-const SECONDS: u64 = 100;
+const SECONDS: u64 = 150;
 
 /// Kills, one of them with the loss of a disk, and a zombie that wakes up; each result is to be delivered once (I1, I2, I7, I8, I9).
 #[tokio::test]

@@ -45,9 +45,6 @@ const USUAL: [(&str, &str); 6] = [
     ("message.timeout.ms", "60000"),
 ];
 
-/// A broker that was away is found again within this: librdkafka waits up to ten seconds by itself.
-const RECONNECT: (&str, &str) = ("reconnect.backoff.max.ms", "1000");
-
 /// Where rows go.
 #[derive(Clone)]
 pub struct KafkaSinkOptions {
@@ -79,8 +76,8 @@ impl fmt::Debug for KafkaSinkOptions {
 impl KafkaSinkOptions {
     fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
-        let (name, value) = RECONNECT;
-        config.set(name, value);
+        // A broker that was away is found again within that: librdkafka's own limit is ten seconds.
+        config.set("reconnect.backoff.max.ms", "1000");
         for (name, value) in &self.properties {
             config.set(name, value);
         }
