@@ -49,8 +49,8 @@ step "format" cargo fmt --all --check
 step "helm chart" charts
 step "lints" cargo clippy --release --workspace --all-targets -- -D warnings
 step "build" cargo build --release --workspace
-# No test: numbers to compare with those of another commit.
-step "instructions" "$CARGO_TARGET_DIR/release/steps"
+# No test: numbers to compare with those of another commit. Where valgrind cannot run there are none.
+step "instructions" "$CARGO_TARGET_DIR/release/steps" || true
 status=0
 step "tests" tests || status=1
 summary "$status"
