@@ -31,7 +31,7 @@ pub enum Message {
 }
 
 /// Ranges that are to be served.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Serve {
     /// They hear of acknowledgements.
     pub ranges: BTreeMap<RangeId, ActorRef<range::Message>>,
@@ -49,14 +49,15 @@ pub struct State {
     ranges: BTreeMap<RangeId, ActorRef<range::Message>>,
     waiting: VecDeque<Row>,
     is_called: bool,
-    coming: Coming,
+    /// Set until they are taken up, which [`Message::Begin`] is on its way for.
+    coming: Option<Coming>,
 }
 
 /// Ranges that are to be served as soon as the sink has said what it has of them. It takes a sink a second to shut
 /// others out: ranges that come one after the other, as after the death of a node, do not each wait for that.
 #[derive(Default)]
 struct Coming {
-    all: Vec<Serve>,
+    serve: Serve,
     /// What these ranges have committed meanwhile: it goes behind what waits since before.
     behind: Vec<Row>,
 }
@@ -75,6 +76,14 @@ pub struct Publisher;
 const MAX_ROWS: usize = 20_000;
 /// How long a sink that does not answer is left alone.
 const RETRY: Duration = Duration::from_millis(500);
+
+impl Coming {
+    fn add(&mut self, Serve { ranges, rows, ended }: Serve) {
+        self.serve.ranges.extend(ranges);
+        self.serve.rows.extend(rows);
+        self.serve.ended.extend(ended);
+    }
+}
 
 impl State {
     fn call(&mut self, myself: &ActorRef<Message>) -> Result<(), ActorProcessingErr> {
@@ -158,16 +167,10 @@ impl State {
 
     /// Takes up all ranges that have come since.
     async fn begin(&mut self) -> Result<(), ActorProcessingErr> {
-        let Coming { all, behind } = std::mem::take(&mut self.coming);
-        let mut together = Serve { ranges: BTreeMap::new(), rows: Vec::new(), ended: Vec::new() };
-        for serve in all {
-            together.ranges.extend(serve.ranges);
-            together.rows.extend(serve.rows);
-            together.ended.extend(serve.ended);
-        }
-        together.ended.sort_unstable();
-        together.ended.dedup();
-        self.serve(together).await?;
+        let Coming { mut serve, behind } = self.coming.take().unwrap_or_default();
+        serve.ended.sort_unstable();
+        serve.ended.dedup();
+        self.serve(serve).await?;
         self.waiting.extend(behind);
         Ok(())
     }
@@ -175,18 +178,17 @@ impl State {
     /// Rows that were committed now. All are of one range.
     fn take(&mut self, rows: Vec<Row>) {
         let range = rows.first().map(|row| row.stamp.range);
-        let is_coming = |serve: &Serve| range.is_some_and(|it| serve.ranges.contains_key(&it));
-        if self.coming.all.iter().any(is_coming) {
-            self.coming.behind.extend(rows);
-        } else {
-            self.waiting.extend(rows);
+        let coming = self.coming.as_mut();
+        match coming.filter(|it| range.is_some_and(|range| it.serve.ranges.contains_key(&range))) {
+            Some(coming) => coming.behind.extend(rows),
+            None => self.waiting.extend(rows),
         }
     }
 
     fn leave(&mut self, range: RangeId) {
         self.ranges.remove(&range);
-        for serve in &mut self.coming.all {
-            serve.ranges.remove(&range);
+        if let Some(coming) = &mut self.coming {
+            coming.serve.ranges.remove(&range);
         }
     }
 
@@ -242,8 +244,8 @@ impl Actor for Publisher {
         _myself: ActorRef<Message>,
         (sink, links, clock): Self::Arguments,
     ) -> Result<State, ActorProcessingErr> {
-        let (ranges, waiting, coming) = (BTreeMap::new(), VecDeque::new(), Coming::default());
-        Ok(State { sink, links, clock, ranges, waiting, is_called: false, coming })
+        let (ranges, waiting) = (BTreeMap::new(), VecDeque::new());
+        Ok(State { sink, links, clock, ranges, waiting, is_called: false, coming: None })
     }
 
     async fn handle(
@@ -254,10 +256,10 @@ impl Actor for Publisher {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Serve(serve) => {
-                if state.coming.all.is_empty() {
+                if state.coming.is_none() {
                     myself.cast(Message::Begin)?;
                 }
-                state.coming.all.push(serve);
+                state.coming.get_or_insert_default().add(serve);
             }
             Message::Begin => state.begin().await?,
             Message::Rows(rows) => state.take(rows),
@@ -278,6 +280,7 @@ mod tests {
     use proto::types::{Epoch, Incarnation, NodeId, RecordTime, Version};
 
     use super::*;
+    use crate::range::silent::Silent;
     use crate::sink::{Outlet, Stamp};
 
     /// What a sink was asked to do.
@@ -334,10 +337,8 @@ mod tests {
         links.wait_for_sink(waiting.as_slices().0);
         let (sink, clock): (_, Clock) =
             (Box::new(Told(answers.to_vec().into(), Arc::default())), Arc::new(|| 5_000));
-        {
-            let (ranges, coming) = (BTreeMap::new(), Coming::default());
-            State { sink, links, clock, ranges, waiting, is_called: true, coming }
-        }
+        let ranges = BTreeMap::new();
+        State { sink, links, clock, ranges, waiting, is_called: true, coming: None }
     }
 
     #[tokio::test]
@@ -365,27 +366,10 @@ mod tests {
         assert_eq!(shown.retries, [(Retry::Delivery, 0), (Retry::Recovery, 1)]);
     }
 
-    /// Stands in for a range.
-    struct Gone;
-
-    impl Actor for Gone {
-        type Msg = range::Message;
-        type State = ();
-        type Arguments = ();
-
-        async fn pre_start(
-            &self,
-            _myself: ActorRef<range::Message>,
-            (): (),
-        ) -> Result<(), ActorProcessingErr> {
-            Ok(())
-        }
-    }
-
     /// A sink takes a second to shut others out; a range may be given up again before.
     #[tokio::test]
     async fn a_range_that_has_left_before_its_turn_came_stops_nobody() {
-        let (gone, ended) = Actor::spawn(None, Gone, ()).await.unwrap();
+        let (gone, ended) = Actor::spawn(None, Silent, ()).await.unwrap();
         gone.stop_and_wait(None, None).await.unwrap();
         ended.await.unwrap();
         let mut publisher = publisher(&[true, true, true, true]);
@@ -400,7 +384,7 @@ mod tests {
     /// Ranges come one by one from a node that died: the sink is asked once, and each range's rows stay in order.
     #[tokio::test]
     async fn ranges_that_come_together_are_taken_up_together_and_what_they_commit_goes_behind() {
-        let (actor, _ended) = Actor::spawn(None, Gone, ()).await.unwrap();
+        let (actor, _ended) = Actor::spawn(None, Silent, ()).await.unwrap();
         let mut publisher = publisher(&[true, true]);
         publisher.waiting.clear();
         let numbered = |range, sequence| {
@@ -412,7 +396,7 @@ mod tests {
             let ranges = BTreeMap::from([(RangeId(number), actor.clone())]);
             let rows = vec![numbered(RangeId(number), 1)];
             let ended = vec![life.clone(), lives[0].clone()];
-            publisher.coming.all.push(Serve { ranges, rows, ended });
+            publisher.coming.get_or_insert_default().add(Serve { ranges, rows, ended });
             publisher.take(vec![numbered(RangeId(number), 2)]);
         }
         publisher.take(vec![numbered(RangeId(3), 7)]);

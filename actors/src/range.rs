@@ -4,6 +4,8 @@
 
 mod report;
 mod reports;
+#[cfg(test)]
+pub(crate) mod silent;
 mod supply;
 
 use std::collections::BTreeSet;

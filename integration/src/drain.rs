@@ -26,6 +26,7 @@ mod live;
 mod load;
 
 pub use file::RANGES;
+pub(crate) use load::share;
 pub use load::{brisk, odd};
 
 const POLL: Duration = Duration::from_millis(50);

@@ -20,6 +20,7 @@ use futures::future::LocalBoxFuture;
 pub use self::catalogue::{DRILLS, find};
 pub use self::needs::Needs;
 pub use self::stage::Stage;
+use crate::view::View;
 
 /// A failure that can be had on purpose.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +39,10 @@ pub struct Drill {
     pub inject: Inject,
 }
 
-/// Breaks something and heals it; ends when it is healed. The number of the round chooses the victim.
-pub type Inject = for<'a> fn(&'a mut Stage, usize) -> LocalBoxFuture<'a, anyhow::Result<Fault>>;
+/// Breaks something and heals it, given how the cluster stands; ends when it is healed. The number of the round chooses
+/// the victim.
+pub type Inject =
+    for<'a> fn(&'a mut Stage, View, usize) -> LocalBoxFuture<'a, anyhow::Result<Fault>>;
 
 /// A fault that was had.
 #[derive(Clone, Debug, Default)]

@@ -33,6 +33,12 @@ impl View {
         owned.map(|(range, _)| *range).collect()
     }
 
+    /// All ranges that somebody owns.
+    #[must_use]
+    pub fn owned(&self) -> BTreeSet<u64> {
+        self.owners.keys().copied().collect()
+    }
+
     /// Whether a node leads, all `nodes` are alive, and all `ranges` are served by them, none of them by more
     /// than its share.
     #[must_use]

@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod body;
+pub mod follow;
 pub mod holding;
 pub mod post;
 pub mod seeds;

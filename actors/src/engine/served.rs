@@ -55,26 +55,10 @@ impl Served {
 #[cfg(test)]
 mod tests {
     use proto::types::{KeyRange, Offset, PartitionIndex, RecordTime};
-    use ractor::{Actor, ActorProcessingErr};
+    use ractor::Actor;
 
     use super::*;
-
-    /// Takes whatever it is told.
-    struct Silent;
-
-    impl Actor for Silent {
-        type Msg = range::Message;
-        type State = ();
-        type Arguments = ();
-
-        async fn pre_start(
-            &self,
-            _myself: ActorRef<range::Message>,
-            (): (),
-        ) -> Result<(), ActorProcessingErr> {
-            Ok(())
-        }
-    }
+    use crate::range::silent::Silent;
 
     #[tokio::test]
     async fn i1_only_the_present_epoch_gets_through_and_nothing_once_the_range_has_left() {

@@ -1,6 +1,5 @@
 //! `throughline drill`: named failures on purpose, against real processes on this machine, every record checked.
 
-use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -85,8 +84,7 @@ struct Run {
 
 fn main() -> ExitCode {
     let mut io = streams();
-    let arguments = match Arguments::try_parse_from(std::env::args_os().collect::<Vec<OsString>>())
-    {
+    let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return ExitCode::from(io.explain_usage(&error).code()),
     };
@@ -137,7 +135,7 @@ impl Run {
     fn start(&self, is_json: bool, io: &mut Io) -> Result<Exit, Failure> {
         let drills = self.drills()?;
         let runtime = tokio::runtime::Runtime::new()?;
-        let shelf = Shelf::of_user();
+        let (shelf, load) = (Shelf::of_user(), self.load());
         let mut reports = Vec::new();
         for drill in drills {
             writeln!(io.err, "{}: {}", drill.name, drill.title)?;
@@ -146,7 +144,6 @@ impl Run {
                 // Who does not listen any more need not be told.
                 writeln!(err, "  {line}").ok();
             };
-            let load = self.load();
             let played = runtime.block_on(play(&[drill], &load, &mut say));
             for report in played {
                 let path = shelf.keep(&report, actors::clock::wall()())?;

@@ -8,6 +8,7 @@ use node::workload::expected::Expected;
 use node::workload::kafka::{KafkaArgs, partitions};
 use node::workload::model::Model;
 use node::workload::params::{Oddities, Params};
+use proto::types::Leg;
 
 use super::{Delivery, Drain};
 use crate::broker::Broker;
@@ -15,7 +16,6 @@ use crate::process::{Process, program};
 
 /// Partitions of each topic.
 const PARTITIONS: i32 = 8;
-const LEGS: [&str; 3] = ["trace", "request", "response"];
 /// So often it is asked whether a topic is there.
 const LOOKS: u32 = 600;
 const LOOK: Duration = Duration::from_millis(50);
@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(50);
 fn wait_for_topics(brokers: &KafkaArgs, prefix: &str) -> anyhow::Result<()> {
     let consumer = brokers.consumer()?;
     let wanted = usize::try_from(PARTITIONS)?;
-    for topic in LEGS.map(|leg| format!("{prefix}.{leg}")) {
+    for topic in Leg::ALL.map(|leg| format!("{prefix}.{}", leg.name())) {
         let mut looks = 0;
         while partitions(&consumer, &topic)?.is_none_or(|it| it.len() < wanted) {
             looks += 1;
@@ -48,8 +48,8 @@ impl Drain {
         delivery: Delivery,
     ) -> anyhow::Result<Self> {
         params.check(PARTITIONS.unsigned_abs())?;
-        for leg in LEGS {
-            broker.create_topic(&format!("{name}.{leg}"), PARTITIONS, &[]).await?;
+        for leg in Leg::ALL {
+            broker.create_topic(&format!("{name}.{}", leg.name()), PARTITIONS, &[]).await?;
         }
         let (brokers, prefix) = (super::brokers(&broker.bootstrap()), name.to_owned());
         tokio::task::spawn_blocking(move || wait_for_topics(&brokers, &prefix)).await??;

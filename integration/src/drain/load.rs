@@ -23,8 +23,12 @@ pub fn brisk(rate: u64, seconds: u64) -> Params {
     Params { rate, lateness_s, skew_s, max_delay_s, hasten: HASTEN, oddities, ..params }
 }
 
+/// A share, as it stands in a command.
+pub(crate) fn share(text: &str) -> Share {
+    text.parse().expect("a fixed text is a share")
+}
+
 fn every() -> Oddities {
-    let share = |text: &str| text.parse::<Share>().expect("a fixed text is a share");
     Oddities {
         missing: share("1%"),
         duplicates: share("2%"),

@@ -17,10 +17,10 @@ const FROZEN: Duration = Duration::from_secs(7);
 
 pub(super) fn kill_node(
     stage: &mut Stage,
+    view: View,
     round: usize,
 ) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
     async move {
-        let view = stage.view(None).await?;
         let victim = follower(&view, round)?;
         kill(stage, &view, &[victim]).await
     }
@@ -29,10 +29,10 @@ pub(super) fn kill_node(
 
 pub(super) fn kill_leader(
     stage: &mut Stage,
+    view: View,
     _: usize,
 ) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
     async move {
-        let view = stage.view(None).await?;
         let leader = view.leader.context("find who leads")?;
         kill(stage, &view, &[leader]).await
     }
@@ -41,10 +41,10 @@ pub(super) fn kill_leader(
 
 pub(super) fn kill_both(
     stage: &mut Stage,
+    view: View,
     round: usize,
 ) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
     async move {
-        let view = stage.view(None).await?;
         let leader = view.leader.context("find who leads")?;
         kill(stage, &view, &[leader, follower(&view, round)?]).await
     }
@@ -54,17 +54,16 @@ pub(super) fn kill_both(
 /// Stands still as a long pause of the machine would have it, and goes on as if nothing had been.
 pub(super) fn pause_node(
     stage: &mut Stage,
+    view: View,
     round: usize,
 ) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
     async move {
-        let view = stage.view(None).await?;
         let victim = follower(&view, round)?;
         let mut fault = stage.fault(view.of(victim), true);
         stage.cluster.node(victim)?.process().freeze()?;
         stage.detected(&mut fault, victim).await?;
         stage.served(&mut fault).await?;
-        let frozen_ms = stage.now().saturating_sub(fault.began_ms);
-        sleep(FROZEN.saturating_sub(Duration::from_millis(frozen_ms))).await;
+        stage.rest(&fault, FROZEN).await;
         stage.cluster.node(victim)?.process().thaw()?;
         Ok(fault)
     }

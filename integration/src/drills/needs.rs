@@ -9,7 +9,7 @@ use node::workload::params::{Oddities, Params, Share};
 
 use super::{Skipped, Stage};
 use crate::cluster::Cluster;
-use crate::drain::{Drain, brisk};
+use crate::drain::{Drain, brisk, share};
 use crate::faults::Faults;
 use crate::minio::{Minio, bucket_at};
 use crate::wires::Wires;
@@ -50,7 +50,6 @@ impl Needs {
     /// The load.
     #[must_use]
     pub fn params(self, rate: u64, seconds: u64) -> Params {
-        let share = |text: &str| text.parse::<Share>().expect("a fixed text is a share");
         let params = brisk(rate, seconds);
         let of = params.oddities;
         match self {

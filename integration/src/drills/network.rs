@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use super::kill::follower;
 use super::{Fault, Stage};
+use crate::view::View;
 use crate::wires::{Rule, Way};
 
 /// Longer than any node is waited for (`deadAfter`).
@@ -21,16 +22,16 @@ const SLOW_RULE: Rule =
 
 pub(super) fn cut_node(
     stage: &mut Stage,
+    view: View,
     round: usize,
 ) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
     async move {
-        let view = stage.view(None).await?;
         let victim = follower(&view, round)?;
         let mut fault = stage.fault(view.of(victim), true);
         stage.wires()?.set(around(victim, stage.cluster.size(), Both), Rule::CUT);
         stage.detected(&mut fault, victim).await?;
         stage.served(&mut fault).await?;
-        rest(stage, &fault, CUT).await;
+        stage.rest(&fault, CUT).await;
         stage.wires()?.heal();
         Ok(fault)
     }
@@ -41,15 +42,15 @@ pub(super) fn cut_node(
 /// ranges, and neither has to: so none counts as moved.
 pub(super) fn cut_one_way(
     stage: &mut Stage,
+    view: View,
     round: usize,
 ) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
     async move {
-        let view = stage.view(None).await?;
         let victim = follower(&view, round / 2)?;
         let fault = stage.fault(view.of(victim), false);
         let which = if round.is_multiple_of(2) { Out } else { In };
         stage.wires()?.set(around(victim, stage.cluster.size(), which), Rule::CUT);
-        rest(stage, &fault, CUT).await;
+        stage.rest(&fault, CUT).await;
         stage.wires()?.heal();
         Ok(fault)
     }
@@ -58,10 +59,10 @@ pub(super) fn cut_one_way(
 
 pub(super) fn flapping(
     stage: &mut Stage,
+    view: View,
     round: usize,
 ) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
     async move {
-        let view = stage.view(None).await?;
         let victim = follower(&view, round)?;
         let fault = stage.fault(view.of(victim), false);
         for _ in 0..FLAPS {
@@ -77,24 +78,19 @@ pub(super) fn flapping(
 
 pub(super) fn slow_network(
     stage: &mut Stage,
+    view: View,
     _: usize,
 ) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
     async move {
-        let view = stage.view(None).await?;
-        let fault = stage.fault(view.owners.keys().copied().collect(), false);
+        let fault = stage.fault(view.owned(), false);
         let nodes = stage.cluster.size();
         let ways = (0..nodes).flat_map(|from| (0..nodes).map(move |to| (from, to)));
         stage.wires()?.set(ways, SLOW_RULE);
-        rest(stage, &fault, SLOW).await;
+        stage.rest(&fault, SLOW).await;
         stage.wires()?.heal();
         Ok(fault)
     }
     .boxed_local()
-}
-
-async fn rest(stage: &Stage, fault: &Fault, long: Duration) {
-    let gone = Duration::from_millis(stage.now().saturating_sub(fault.began_ms));
-    sleep(long.saturating_sub(gone)).await;
 }
 
 /// What of a node's ways.

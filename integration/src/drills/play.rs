@@ -98,7 +98,8 @@ async fn all(
 
 async fn one(drill: &Drill, number: usize, stage: &mut Stage) -> anyhow::Result<Round> {
     stage.whole().await.context("wait for the cluster to be whole before")?;
-    let mut fault = (drill.inject)(stage, number).await?;
+    let view = stage.view().await?;
+    let mut fault = (drill.inject)(stage, view, number).await?;
     stage.mark(&mut fault, "healed");
     stage.whole().await?;
     stage.mark(&mut fault, "whole");

@@ -9,16 +9,20 @@ use tokio::time::sleep;
 
 use super::kill::follower;
 use super::{Fault, Stage};
+use crate::view::View;
 
 /// A broker that is away longer than every timeout but those of an hour.
 const BROKER_AWAY: Duration = Duration::from_secs(60);
 /// How long odd input is let in.
 const WATCHED: Duration = Duration::from_secs(10);
 
-pub(super) fn rolling(stage: &mut Stage, _: usize) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
+pub(super) fn rolling(
+    stage: &mut Stage,
+    view: View,
+    _: usize,
+) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
     async move {
-        let view = stage.view(None).await?;
-        let mut fault = stage.fault(view.owners.keys().copied().collect(), false);
+        let mut fault = stage.fault(view.owned(), false);
         for node in 0..stage.cluster.size() {
             stage.cluster.stop(node).await?;
             let name = stage.cluster.place(node).name.clone();
@@ -34,10 +38,10 @@ pub(super) fn rolling(stage: &mut Stage, _: usize) -> LocalBoxFuture<'_, anyhow:
 
 pub(super) fn local_state_removed(
     stage: &mut Stage,
+    view: View,
     round: usize,
 ) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
     async move {
-        let view = stage.view(None).await?;
         let victim = follower(&view, round)?;
         let mut fault = stage.fault(view.of(victim), true);
         stage.cluster.kill9(victim, true)?;
@@ -49,20 +53,24 @@ pub(super) fn local_state_removed(
     .boxed_local()
 }
 
-pub(super) fn broker(stage: &mut Stage, _: usize) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
-    without_broker(stage, Duration::ZERO).boxed_local()
+pub(super) fn broker(
+    stage: &mut Stage,
+    view: View,
+    _: usize,
+) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
+    without_broker(stage, view, Duration::ZERO).boxed_local()
 }
 
 pub(super) fn broker_away(
     stage: &mut Stage,
+    view: View,
     _: usize,
 ) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
-    without_broker(stage, BROKER_AWAY).boxed_local()
+    without_broker(stage, view, BROKER_AWAY).boxed_local()
 }
 
-async fn without_broker(stage: &mut Stage, away: Duration) -> anyhow::Result<Fault> {
-    let view = stage.view(None).await?;
-    let mut fault = stage.fault(view.owners.keys().copied().collect(), false);
+async fn without_broker(stage: &mut Stage, view: View, away: Duration) -> anyhow::Result<Fault> {
+    let mut fault = stage.fault(view.owned(), false);
     stage.broker.kill()?;
     sleep(away).await;
     stage.broker.restart().await?;
@@ -74,10 +82,10 @@ async fn without_broker(stage: &mut Stage, away: Duration) -> anyhow::Result<Fau
 /// Moves one range to where fewest are.
 pub(super) fn planned_move(
     stage: &mut Stage,
+    view: View,
     round: usize,
 ) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
     async move {
-        let view = stage.view(None).await?;
         let nodes = 0..stage.cluster.size();
         let many = nodes.clone().max_by_key(|it| view.of(*it).len()).context("find a node")?;
         let few = nodes.min_by_key(|it| view.of(*it).len()).context("find a node")?;
@@ -92,10 +100,13 @@ pub(super) fn planned_move(
 }
 
 /// The input itself is the failure.
-pub(super) fn odd_input(stage: &mut Stage, _: usize) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
+pub(super) fn odd_input(
+    stage: &mut Stage,
+    view: View,
+    _: usize,
+) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
     async move {
-        let view = stage.view(None).await?;
-        let fault = stage.fault(view.owners.keys().copied().collect(), false);
+        let fault = stage.fault(view.owned(), false);
         sleep(WATCHED).await;
         Ok(fault)
     }

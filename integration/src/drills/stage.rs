@@ -81,15 +81,15 @@ impl Stage {
         self.results.tracks()
     }
 
-    /// How the cluster stands, as any node says, `but` one.
+    /// How the cluster stands, as any node says.
     ///
     /// # Errors
     ///
     /// Where none answers for long.
-    pub async fn view(&self, but: Option<usize>) -> anyhow::Result<View> {
+    pub async fn view(&self) -> anyhow::Result<View> {
         let asked = async {
             loop {
-                if let Some(view) = self.cluster.view(but).await {
+                if let Some(view) = self.cluster.view(None).await {
                     return view;
                 }
                 sleep(POLL).await;
@@ -183,6 +183,12 @@ impl Stage {
         waited.context("wait until the ranges that were hit give results again")?;
         self.mark(fault, "served again");
         Ok(())
+    }
+
+    /// Waits until the fault is so old.
+    pub async fn rest(&self, fault: &Fault, long: Duration) {
+        let gone = Duration::from_millis(self.now().saturating_sub(fault.began_ms));
+        sleep(long.saturating_sub(gone)).await;
     }
 
     /// Whether more is being sent.

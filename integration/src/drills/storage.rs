@@ -10,6 +10,7 @@ use futures::future::LocalBoxFuture;
 use tokio::time::sleep;
 
 use super::{Fault, Stage};
+use crate::view::View;
 
 /// Every second request: cut, refused, done without an answer, late …
 const UNKIND_PERCENT: u64 = 50;
@@ -19,11 +20,11 @@ const BLOCK: usize = 1 << 20;
 
 pub(super) fn objects_fail(
     stage: &mut Stage,
+    view: View,
     _: usize,
 ) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
     async move {
-        let view = stage.view(None).await?;
-        let mut fault = stage.fault(view.owners.keys().copied().collect(), false);
+        let mut fault = stage.fault(view.owned(), false);
         stage.faults()?.set(UNKIND_PERCENT);
         sleep(UNKIND).await;
         stage.faults()?.set(0);
@@ -35,10 +36,13 @@ pub(super) fn objects_fail(
 }
 
 /// A node may end where it has no room, and then starts again when it has: its ranges go to others meanwhile, or wait.
-pub(super) fn disk_full(stage: &mut Stage, _: usize) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
+pub(super) fn disk_full(
+    stage: &mut Stage,
+    view: View,
+    _: usize,
+) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
     async move {
         let victim = stage.cluster.size() - 1;
-        let view = stage.view(None).await?;
         let mut fault = stage.fault(view.of(victim), false);
         let filler = stage.disk()?.filler();
         let fill = filler.clone();

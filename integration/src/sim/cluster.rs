@@ -13,7 +13,6 @@ mod body;
 mod chair;
 mod change;
 mod copies;
-mod follow;
 mod link;
 mod living;
 mod logs;

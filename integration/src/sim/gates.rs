@@ -79,15 +79,16 @@ fn send(at: usize, bank: &mut Bank, out: &mut Outside) {
 
 /// The record clock at the transaction's earliest message of those that did not wait.
 pub(super) fn first_ms(bank: &Bank, at: usize, source: &Source) -> u64 {
-    let sent = bank.transactions[at].sent.iter();
-    let times = sent.filter_map(|it| Some(source.record_ms(it.partition, it.offset?)));
-    times.min().unwrap_or(u64::MAX)
+    record_times(bank, at, source).min().unwrap_or(u64::MAX)
 }
 
 /// The record clock at the last of them: which of equal messages counts, and with it when the deadline is,
 /// is up to the order in which partitions are read.
 fn last_ms(bank: &Bank, at: usize, source: &Source) -> u64 {
+    record_times(bank, at, source).max().unwrap_or(u64::MAX)
+}
+
+fn record_times(bank: &Bank, at: usize, source: &Source) -> impl Iterator<Item = u64> {
     let sent = bank.transactions[at].sent.iter();
-    let times = sent.filter_map(|it| Some(source.record_ms(it.partition, it.offset?)));
-    times.max().unwrap_or(u64::MAX)
+    sent.filter_map(|it| Some(source.record_ms(it.partition, it.offset?)))
 }

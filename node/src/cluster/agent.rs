@@ -18,14 +18,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::body::Ending;
+use super::follow::Follow;
 pub(crate) use ask::Asked;
 use ask::Asking;
-use follow::Follow;
 use living::{Event, Living};
 
 mod ask;
 mod contact;
-mod follow;
 mod living;
 mod setup;
 
@@ -83,7 +82,7 @@ impl Agent {
     ) -> (Self, watch::Receiver<View>, Admin) {
         let (view, seen) = watch::channel(View::default());
         let (admin, asked) = Admin::new();
-        let follow = Follow::new(Arc::clone(&setup.control));
+        let follow = Follow::new(Arc::clone(&setup.control), UNHEARD_MS);
         let ticket = (setup.nonces)();
         let (asking, work) = Default::default();
         let phase = Phase::Joining;
@@ -124,7 +123,7 @@ impl Agent {
                 Some(asked) = self.asked.recv() => Event::Asked(asked),
                 _ = heartbeat.tick() => Event::Heartbeat,
                 _ = peek.tick() => Event::Peek,
-                is_further = self.follow.next() => Event::Read(is_further),
+                read = self.follow.next() => Event::Read(read),
                 Some(event) = self.work.next(), if !self.work.is_empty() => event,
             };
             if let Err(error) = self.take(event).await {
@@ -149,8 +148,12 @@ impl Agent {
             Event::Asked(asked) => self.ask(asked),
             Event::Heartbeat => self.beat().await,
             Event::Peek => {}
-            Event::Read(false) => {}
-            Event::Read(true) => self.read_on(),
+            Event::Read(Ok(false)) => {}
+            Event::Read(Ok(true)) => self.read_on(),
+            Event::Read(Err(error)) => {
+                let why = anyhow::Error::from(error);
+                warn!(error = format!("{why:#}"), "cannot read the control log, trying again");
+            }
             Event::Begun(body) => {
                 let body = body.context("begin a life of this node")?;
                 if let Phase::Living(living) = &mut self.phase {

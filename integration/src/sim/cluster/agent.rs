@@ -1,20 +1,24 @@
 //! A node's part in the cluster: one life after the other. Imitates `node::cluster::agent`.
 
+use coordinator::control_log::ControlError;
 use coordinator::machine::letter::{Joining, Leading, Letter};
 use coordinator::machine::life::Life;
 use coordinator::machine::member::Member;
 use coordinator::machine::order::Order;
 use coordinator::machine::table::Table;
+use futures::FutureExt as _;
+use node::cluster::follow::Follow;
 
 use super::body::Body;
 use super::chair::{BEAT_MS, Letters};
-use super::follow::{Follow, UNHEARD_MS};
 use super::living::Living;
 use super::logs::Logs;
 use super::name::{address, life, name, number};
 use super::net::Net;
 use crate::sim::outside::Outside;
 
+/// How long who leads counts as known without a beat; then the log is read without one, as often.
+const UNHEARD_MS: u64 = 150;
 /// How often a node that wants to join asks again.
 const ASK_AGAIN_MS: u64 = 120;
 /// How often what has failed is tried again.
@@ -54,7 +58,7 @@ impl Agent {
             node,
             nodes,
             logs: logs.clone(),
-            follow: Follow::new(logs.control()),
+            follow: Follow::new(logs.control(), UNHEARD_MS),
             phase: Phase::Joining,
             ticket: out.random.next(),
             leader: None,
@@ -178,8 +182,11 @@ impl Agent {
 
     /// Goes on: reads the control log, takes note of what was done, and speaks where there is news.
     pub(super) fn go_on(&mut self, net: &mut Net, out: &mut Outside) -> anyhow::Result<()> {
-        if self.follow.go_on()? {
-            self.read_on(net, out);
+        match self.follow.next().now_or_never() {
+            Some(Ok(true)) => self.read_on(net, out),
+            None | Some(Ok(false) | Err(ControlError::Store(_))) => {}
+            // A log that no node could follow: nothing helps any more.
+            Some(Err(error)) => return Err(error.into()),
         }
         if let Phase::Living(living) = &mut self.phase {
             living.note_done(&self.follow.table(), &self.logs, out);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use coordinator::control_log::ControlError;
 use coordinator::machine::letter::Letter;
 use coordinator::machine::life::{Deed, Life};
 use coordinator::machine::order::Order;
@@ -28,7 +29,7 @@ pub(super) enum Event {
     Heartbeat,
     Peek,
     /// The control log was read; whether it says more than before.
-    Read(bool),
+    Read(Result<bool, ControlError>),
     Begun(anyhow::Result<Arc<dyn Body>>),
     Ended(Ending),
     Stopped,

@@ -1,5 +1,6 @@
-//! The control log, read on beside everything else that the agent does.
+//! The control log, read on beside everything else that a node does.
 
+use std::fmt;
 use std::sync::Arc;
 
 use coordinator::control_log::{ControlError, ControlLog};
@@ -8,15 +9,14 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use proto::log::Log;
 use proto::types::Slot;
-use tracing::warn;
-
-use super::UNHEARD_MS;
 
 type Reading = BoxFuture<'static, Result<ControlLog, ControlError>>;
 
 /// What has been read of the control log, and is being read.
-pub(super) struct Follow {
+pub struct Follow {
     log: Arc<dyn Log>,
+    /// How often it is read while nobody is heard to lead.
+    unheard_ms: u64,
     /// `None` while it is being read, or has to be opened anew.
     control: Option<ControlLog>,
     reading: Option<Reading>,
@@ -28,22 +28,34 @@ pub(super) struct Follow {
     looked_ms: Option<u64>,
 }
 
+impl fmt::Debug for Follow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follow").field("read", &self.read).finish_non_exhaustive()
+    }
+}
+
 impl Follow {
-    pub(super) fn new(log: Arc<dyn Log>) -> Self {
+    /// Nothing was read yet. While nobody is heard to lead it is read every `unheard_ms`.
+    #[must_use]
+    pub fn new(log: Arc<dyn Log>, unheard_ms: u64) -> Self {
         let (table, read, wanted) = Default::default();
-        Self { log, control: None, reading: None, table, read, wanted, looked_ms: None }
+        Self { log, unheard_ms, control: None, reading: None, table, read, wanted, looked_ms: None }
     }
 
-    pub(super) fn table(&self) -> Arc<Table> {
+    /// What it says, as far as it was read.
+    #[must_use]
+    pub fn table(&self) -> Arc<Table> {
         Arc::clone(&self.table)
     }
 
-    pub(super) const fn read(&self) -> Slot {
+    /// The last slot that was read.
+    #[must_use]
+    pub const fn read(&self) -> Slot {
         self.read
     }
 
     /// There are slots up to this one.
-    pub(super) fn wants(&mut self, slot: Slot) {
+    pub fn wants(&mut self, slot: Slot) {
         self.wanted = self.wanted.max(slot);
         if self.read < self.wanted {
             self.start();
@@ -51,9 +63,9 @@ impl Follow {
     }
 
     /// Reads on where more is known to be there; or nobody who leads `is_unheard`, not too often.
-    pub(super) fn beat(&mut self, is_unheard: bool, now_ms: u64) {
+    pub fn beat(&mut self, is_unheard: bool, now_ms: u64) {
         let looked_ms = self.looked_ms;
-        let is_due = looked_ms.is_none_or(|at| now_ms >= at.saturating_add(UNHEARD_MS));
+        let is_due = looked_ms.is_none_or(|at| now_ms >= at.saturating_add(self.unheard_ms));
         if self.read < self.wanted {
             self.start();
         } else if is_unheard && is_due {
@@ -75,28 +87,24 @@ impl Follow {
         self.reading = Some(reading.boxed());
     }
 
-    /// Waits until something was read, and says whether it was more than was known.
-    pub(super) async fn next(&mut self) -> bool {
+    /// Waits until something was read, and says whether it was more than was known. May be given up and called again.
+    ///
+    /// # Errors
+    ///
+    /// Where the log cannot be read, or followed; it is tried again when the next one is due.
+    pub async fn next(&mut self) -> Result<bool, ControlError> {
         let Some(reading) = &mut self.reading else { return futures::future::pending().await };
         let done = reading.await;
         self.reading = None;
-        match done {
-            Ok(control) => {
-                let is_further = control.read() > self.read;
-                if is_further {
-                    (self.read, self.table) = (control.read(), Arc::new(control.table().clone()));
-                }
-                self.control = Some(control);
-                if is_further && self.read < self.wanted {
-                    self.start();
-                }
-                is_further
-            }
-            Err(error) => {
-                let why = anyhow::Error::from(error);
-                warn!(error = format!("{why:#}"), "cannot read the control log, trying again");
-                false
-            }
+        let control = done?;
+        let is_further = control.read() > self.read;
+        if is_further {
+            (self.read, self.table) = (control.read(), Arc::new(control.table().clone()));
         }
+        self.control = Some(control);
+        if is_further && self.read < self.wanted {
+            self.start();
+        }
+        Ok(is_further)
     }
 }
