@@ -105,7 +105,8 @@ CONFIG
 format() {
   [ ! -f "$1/data/meta.properties" ] || return 0
   local id
-  id="$(head -c16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')"
+  # No dash: the tool takes an id that begins with one for an option.
+  id="$(head -c16 /dev/urandom | base64 | tr '+/' '__' | tr -d '=')"
   java "${jvm[@]}" -cp "$cache/libs/*" kafka.tools.StorageTool format -t "$id" -c "$1/broker.properties" >"$1/format.log" 2>&1 ||
     { cat "$1/format.log" >&2; return 1; }
 }
