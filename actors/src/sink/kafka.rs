@@ -136,7 +136,9 @@ pub struct KafkaSink {
     markers: String,
     /// The transactional ids that are known to be ended.
     ended: BTreeSet<String>,
-    /// `None` until recovered, and again after any fault.
+    /// Whether all topics are there; asked again after a fault.
+    has_topics: bool,
+    /// `None` until recovered, and again after any fault: so none is here with a transaction open.
     outbound: Option<Outbound>,
 }
 
@@ -150,6 +152,7 @@ impl KafkaSink {
             markers: options.topic("markers"),
             options,
             ended: BTreeSet::new(),
+            has_topics: false,
             outbound: None,
         }
     }
@@ -159,7 +162,10 @@ impl KafkaSink {
         read.await.map_err(|fault| self.fault("read markers", fault))
     }
 
-    async fn create_topics(&self) -> Result<(), SinkError> {
+    async fn create_topics(&mut self) -> Result<(), SinkError> {
+        if self.has_topics {
+            return Ok(());
+        }
         let partitions = self.options.partitions;
         let mut topics: Vec<_> = self
             .topics
@@ -171,7 +177,9 @@ impl KafkaSink {
         }
         topics::create_missing(&self.options.client(), &topics)
             .await
-            .map_err(|fault| self.options.unavailable("create topics", fault))
+            .map_err(|fault| self.options.unavailable("create topics", fault))?;
+        self.has_topics = true;
+        Ok(())
     }
 
     fn fault(&self, doing: &str, fault: KafkaError) -> SinkError {
@@ -239,18 +247,23 @@ impl KafkaSink {
             }
             return Ok(Vec::new());
         };
-        self.outbound = None;
-        self.end(BTreeSet::from([self.options.former_id(&life.1)])).await?;
-        // The order matters: first nobody else can commit, then what is committed is read.
-        let id = self.options.id(&life);
-        let outbound = self.initialised(&id).await;
-        let outbound = outbound.map_err(|fault| self.fault("start transactions", fault))?;
+        // The order matters: first nobody else can commit, then what is committed is read. A producer that has had
+        // no fault since stays: who shuts it out lets none of its commits through.
+        if self.outbound.is_none() {
+            self.end(BTreeSet::from([self.options.former_id(&life.1)])).await?;
+            let outbound = self.initialised(&self.options.id(&life)).await;
+            let outbound = outbound.map_err(|fault| self.fault("start transactions", fault))?;
+            self.outbound = Some(outbound);
+        }
         let markers = self.read_markers(Until::End).await?;
+        let id = self.options.id(&life);
         if markers.ended.contains(&id) {
-            outbound.close().await;
+            if let Some(outbound) = self.outbound.take() {
+                outbound.close().await;
+            }
             return Err(SinkError::Fenced(id));
         }
-        self.outbound = Some(outbound);
+        self.ended.extend(markers.ended);
         Ok(markers.delivered.into_iter().collect())
     }
 
@@ -274,6 +287,7 @@ impl KafkaSink {
             Err(fault) => {
                 let fault = outbound.fatal().unwrap_or(fault);
                 outbound.close().await;
+                self.has_topics = false;
                 Err(self.fault("deliver rows", fault))
             }
         }

@@ -70,8 +70,10 @@ pub(super) async fn read(
 }
 
 fn read_now(config: &ClientConfig, topic: &str, until: Until) -> KafkaResult<Markers> {
-    let end = end(config, topic, until)?;
+    let (begin, end) = bounds(config, topic, until)?;
     let mut config = config.clone();
+    // Who takes ranges over waits for this: the broker is not to wait for more behind the end.
+    config.set("fetch.wait.max.ms", "10");
     config.set("group.id", "throughline-markers");
     config.set("enable.auto.commit", "false");
     config.set("isolation.level", "read_committed");
@@ -80,7 +82,8 @@ fn read_now(config: &ClientConfig, topic: &str, until: Until) -> KafkaResult<Mar
     let consumer: BaseConsumer<crate::source::kafka::EndOfPartition> =
         config.create_with_context(crate::source::kafka::EndOfPartition)?;
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, 0, Offset::Beginning)?;
+    // By number: to ask for the beginning by its name takes librdkafka half a second.
+    list.add_partition_offset(topic, 0, Offset::Offset(begin))?;
     consumer.assign(&list)?;
     let mut markers = Markers::default();
     let mut silent = 0;
@@ -111,11 +114,13 @@ fn read_now(config: &ClientConfig, topic: &str, until: Until) -> KafkaResult<Mar
             return Err(KafkaError::Global(RDKafkaErrorCode::OperationTimedOut));
         }
     }
+    // Nobody waits for the end of a consumer that has nothing to hand over.
+    drop(tokio::task::spawn_blocking(|| drop(consumer)));
     Ok(markers)
 }
 
-/// The offset behind the last that is to be read.
-fn end(config: &ClientConfig, topic: &str, until: Until) -> KafkaResult<i64> {
+/// The first offset that there is, and the one behind the last that is to be read.
+fn bounds(config: &ClientConfig, topic: &str, until: Until) -> KafkaResult<(i64, i64)> {
     let mut config = config.clone();
     let level = match until {
         Until::End => "read_uncommitted",
@@ -125,8 +130,10 @@ fn end(config: &ClientConfig, topic: &str, until: Until) -> KafkaResult<i64> {
     let consumer: BaseConsumer = config.create()?;
     let mut tries = 0;
     loop {
-        match consumer.fetch_watermarks(topic, 0, PATIENCE) {
-            Ok((_, end)) => return Ok(end),
+        // Who leads the partition is asked for first: an offset query that has to find out rests for long between.
+        let known = consumer.fetch_metadata(Some(topic), PATIENCE);
+        match known.and_then(|_| consumer.fetch_watermarks(topic, 0, PATIENCE)) {
+            Ok(bounds) => return Ok(bounds),
             Err(fault) if tries < TRIES && is_passing(&fault) => tries += 1,
             Err(fault) => return Err(fault),
         }
