@@ -22,6 +22,8 @@ pub enum Message {
     Rows(Vec<Row>),
     /// Deliver what waits.
     Deliver,
+    /// These lives are over, and ranges of theirs are on their way here.
+    Over(Arc<[Life]>),
     /// These ranges are to be served.
     Serve(Serve),
     /// Begin to serve all that are to be.
@@ -42,6 +44,10 @@ pub struct Serve {
 }
 
 /// The publisher's state.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what is on its way to itself, and what the sink has done"
+)]
 pub struct State {
     sink: Box<dyn Sink>,
     links: Arc<Links>,
@@ -49,6 +55,8 @@ pub struct State {
     ranges: BTreeMap<RangeId, ActorRef<range::Message>>,
     waiting: VecDeque<Row>,
     is_called: bool,
+    /// Whether the sink has said once what it has: before that it takes nothing.
+    has_begun: bool,
     /// Set until they are taken up, which [`Message::Begin`] is on its way for.
     coming: Option<Coming>,
 }
@@ -147,7 +155,10 @@ impl State {
     ) -> Result<BTreeMap<RangeId, Sequence>, ActorProcessingErr> {
         loop {
             match self.ask(ended).await {
-                Ok(delivered) => return Ok(delivered.into_iter().collect()),
+                Ok(delivered) => {
+                    self.has_begun = true;
+                    return Ok(delivered.into_iter().collect());
+                }
                 Err(error @ SinkError::Fenced(_)) => return Err(error.into()),
                 Err(error) => {
                     self.links.meters().retried(Retry::Recovery);
@@ -163,6 +174,17 @@ impl State {
     async fn ask(&mut self, ended: &[Life]) -> Result<Vec<(RangeId, Sequence)>, SinkError> {
         self.sink.fence(ended).await?;
         self.sink.recover().await
+    }
+
+    /// Shuts lives out already while their ranges are restored: what they left open in the sink may hide results of
+    /// everybody. Tried once, as [`State::serve`] does it again, for certain.
+    async fn shut_out(&mut self, lives: &[Life]) -> Result<(), ActorProcessingErr> {
+        match self.sink.fence(lives).await {
+            Err(error @ SinkError::Fenced(_)) => return Err(error.into()),
+            Err(error) => warn!(error = one_line(&error), "lives that are over are not shut out"),
+            Ok(()) => {}
+        }
+        Ok(())
     }
 
     /// Takes up all ranges that have come since.
@@ -192,11 +214,16 @@ impl State {
         }
     }
 
-    /// The sink says what it has; rows that wait since before and are there already are dropped.
+    /// The sink says what it has; rows that wait since before and are there already are dropped. It is not asked where
+    /// none wait, as behind a planned move: all that was ever committed of the ranges has been acknowledged.
     async fn serve(
         &mut self,
         Serve { ranges, mut rows, ended }: Serve,
     ) -> Result<(), ActorProcessingErr> {
+        if self.has_begun && rows.is_empty() {
+            self.ranges.extend(ranges);
+            return Ok(());
+        }
         let delivered = self.recover(&ended).await?;
         let before = rows.len();
         rows.retain(|row| {
@@ -245,7 +272,8 @@ impl Actor for Publisher {
         (sink, links, clock): Self::Arguments,
     ) -> Result<State, ActorProcessingErr> {
         let (ranges, waiting) = (BTreeMap::new(), VecDeque::new());
-        Ok(State { sink, links, clock, ranges, waiting, is_called: false, coming: None })
+        let (is_called, has_begun, coming) = Default::default();
+        Ok(State { sink, links, clock, ranges, waiting, is_called, has_begun, coming })
     }
 
     async fn handle(
@@ -255,6 +283,7 @@ impl Actor for Publisher {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
+            Message::Over(lives) => state.shut_out(&lives).await?,
             Message::Serve(serve) => {
                 if state.coming.is_none() {
                     myself.cast(Message::Begin)?;
@@ -338,7 +367,8 @@ mod tests {
         let (sink, clock): (_, Clock) =
             (Box::new(Told(answers.to_vec().into(), Arc::default())), Arc::new(|| 5_000));
         let ranges = BTreeMap::new();
-        State { sink, links, clock, ranges, waiting, is_called: true, coming: None }
+        let (is_called, has_begun, coming) = (true, false, None);
+        State { sink, links, clock, ranges, waiting, is_called, has_begun, coming }
     }
 
     #[tokio::test]
@@ -379,6 +409,26 @@ mod tests {
         publisher.serve(serve).await.unwrap();
         publisher.waiting.push_back(row(None));
         publisher.deliver().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_sink_is_not_asked_about_ranges_of_which_nothing_waits() {
+        let (mut publisher, asked) = (publisher(&[]), Arc::default());
+        publisher.sink = Box::new(Told(VecDeque::from([true, true]), Arc::clone(&asked)));
+        publisher.serve(Serve::default()).await.unwrap();
+        publisher.serve(Serve::default()).await.unwrap();
+        assert_eq!(*asked.lock(), [Asked::Fence(Vec::new()), Asked::Recover]);
+    }
+
+    #[tokio::test]
+    async fn lives_that_are_over_are_shut_out_before_their_ranges_come() {
+        let life = (Incarnation(1), NodeId::new("a").unwrap());
+        let (mut publisher, asked) = (publisher(&[]), Arc::default());
+        publisher.sink = Box::new(Told(VecDeque::from([false, true]), Arc::clone(&asked)));
+        // That a sink fails here is no end: it is asked again when the ranges come.
+        publisher.shut_out(std::slice::from_ref(&life)).await.unwrap();
+        publisher.shut_out(std::slice::from_ref(&life)).await.unwrap();
+        assert_eq!(*asked.lock(), [Asked::Fence(vec![life.clone()]), Asked::Fence(vec![life])]);
     }
 
     /// Ranges come one by one from a node that died: the sink is asked once, and each range's rows stay in order.

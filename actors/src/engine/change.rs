@@ -49,6 +49,8 @@ impl Engine {
             Some(_) => return Err(StartError::Served(holding.id)),
             None => {}
         }
+        let over = publisher::Message::Over(Arc::clone(&holding.ended));
+        self.publisher.cast(over).map_err(ended)?;
         let ready = self.restored(&holding).await?;
         // Until here other ranges may be restored at the same time.
         let _turn = self.turn.lock().await;

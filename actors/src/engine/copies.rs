@@ -93,7 +93,9 @@ impl Engine {
     /// Restores a range, out of its copy where there is one.
     pub(super) async fn restored(&self, holding: &Holding) -> Result<Vec<Ready>, RestoreError> {
         if let Some(Following { opened, source, .. }) = self.take_copy(holding.id).await {
-            match take_up(&self.setup, holding, &*source, opened).await {
+            let taken_up = take_up(&self.setup, holding, &*source, opened).await;
+            end(source);
+            match taken_up {
                 Ok(ready) => return Ok(vec![ready]),
                 Err(error) => {
                     let error = one_line(&error);
@@ -102,8 +104,15 @@ impl Engine {
             }
         }
         let source = (self.setup.look_back)().await?;
-        restore(&self.setup, std::slice::from_ref(holding), &*source).await
+        let restored = restore(&self.setup, std::slice::from_ref(holding), &*source).await;
+        end(source);
+        restored
     }
+}
+
+/// Ends a source that is needed no more: that takes its client a tenth of a second, for which no range waits.
+fn end(source: impl Send + 'static) {
+    drop(tokio::task::spawn_blocking(|| drop(source)));
 }
 
 impl Copy {

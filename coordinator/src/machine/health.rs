@@ -16,7 +16,7 @@ pub const SUSPECT_MS: u64 = 1_000;
 /// After how much silence a member is held dead, in milliseconds.
 pub const DEAD_MS: u64 = 5_000;
 /// After how much silence a member is held dead whose connection has broken, in milliseconds.
-pub const LOST_MS: u64 = 1_500;
+pub const LOST_MS: u64 = 1_000;
 
 /// How many heartbeats may be lost before silence says anything.
 const LEAST_HEARTBEATS: u64 = 3;
@@ -44,7 +44,7 @@ pub enum SettingsError {
     #[error("`dead-ms` must be greater than `suspect-ms`")]
     Dead,
     /// A broken connection would make a node dead before it is suspect, or later than silence does.
-    #[error("`lost-ms` must be greater than `suspect-ms`, and no more than `dead-ms`")]
+    #[error("`lost-ms` must be no less than `suspect-ms`, and no more than `dead-ms`")]
     Lost,
 }
 
@@ -109,7 +109,7 @@ impl Settings {
     ///
     /// [`SettingsError::Lost`].
     pub const fn when_lost(self, lost_ms: u64) -> Result<Self, SettingsError> {
-        if lost_ms <= self.suspect_ms || lost_ms > self.dead_ms {
+        if lost_ms < self.suspect_ms || lost_ms > self.dead_ms {
             return Err(SettingsError::Lost);
         }
         Ok(Self { lost_ms, ..self })

@@ -34,6 +34,7 @@ pub(super) struct Serve {
 }
 
 /// The publisher.
+#[expect(clippy::struct_excessive_bools, reason = "what has been heard of the sink")]
 #[derive(Debug)]
 pub(super) struct Publisher {
     life: Life,
@@ -42,13 +43,14 @@ pub(super) struct Publisher {
     /// Rows that have been tried, and what is acknowledged once they have arrived.
     tried: Option<(Vec<Row>, BTreeMap<RangeId, Sequence>)>,
     ranges: BTreeSet<RangeId>,
+    has_begun: bool,
     is_fenced: bool,
 }
 
 impl Publisher {
     pub(super) fn new(life: Life) -> Self {
         let (inbox, waiting, ranges) = Default::default();
-        Self { life, inbox, waiting, tried: None, ranges, is_fenced: false }
+        Self { life, inbox, waiting, tried: None, ranges, has_begun: false, is_fenced: false }
     }
 
     pub(super) fn tell(&mut self, said: Said) {
@@ -109,7 +111,11 @@ impl Publisher {
             match said {
                 Said::Rows(rows) => self.waiting.extend(rows),
                 Said::Leave(range) => drop(self.ranges.remove(&range)),
+                Said::Serve(serve) if self.has_begun && serve.rows.is_empty() => {
+                    self.ranges.extend(serve.ranges);
+                }
                 Said::Serve(serve) => {
+                    self.has_begun = true;
                     self.serve(serve, ranges, out);
                     return true;
                 }

@@ -28,7 +28,7 @@ use crate::config::Config;
 /// How long a stopping node waits for its last results to be delivered.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long legs are kept by reference before their transaction is kept by value.
-const YOUNG: Duration = Duration::from_secs(5);
+const YOUNG: Duration = Duration::from_secs(3);
 /// Transactions of a range that the clock may have under decision at once.
 const EXPIRIES: usize = 1_000;
 

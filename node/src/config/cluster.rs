@@ -89,7 +89,7 @@ pub(super) fn coordinator(root: &Section<'_>) -> office::Settings {
     let time = |key, default| millis(section.read(key, default, duration_in(ms, hour)));
     let beat_ms = time("heartbeat", "250ms");
     let suspect_ms = time("suspectAfter", "1s");
-    let lost_ms = time("lostAfter", "1500ms");
+    let lost_ms = time("lostAfter", "1s");
     let dead_ms = time("deadAfter", "5s");
     let health = health::Settings::new(beat_ms, suspect_ms, dead_ms);
     let health = health.and_then(|it| it.when_lost(lost_ms)).unwrap_or_else(|why| {
@@ -118,7 +118,7 @@ fn refused(why: health::SettingsError) -> (&'static str, &'static str, &'static 
         ),
         health::SettingsError::Lost => (
             "lostAfter",
-            "lostAfter must be more than suspectAfter, and no more than deadAfter",
+            "lostAfter must be no less than suspectAfter, and no more than deadAfter",
             "it is how long a node is waited for whose connection has broken",
         ),
     }

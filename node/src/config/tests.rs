@@ -603,7 +603,7 @@ fn times_of_the_coordinator_leave_room_for_each_other() {
     check(
         "coordinator: { lostAfter: 6s }",
         &[
-            "5:27 TL-0210 lostAfter must be more than suspectAfter, and no more than deadAfter [it is how long a node is waited for whose connection has broken]",
+            "5:27 TL-0210 lostAfter must be no less than suspectAfter, and no more than deadAfter [it is how long a node is waited for whose connection has broken]",
         ],
     );
 }
