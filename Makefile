@@ -28,9 +28,9 @@ fix: setup    ## Mend what format and lints can mend by themselves
 	cargo fmt --all
 	cargo clippy --release --workspace --all-targets --fix --allow-dirty --allow-staged
 
-bench: build    ## Measure throughput on this machine, with a real Kafka broker
+bench: build    ## Measure throughput on this machine, with a real Kafka broker; BENCH="--repeat 3 --peer '…'" for more
 	@$(SCRIPTS)/setup.sh test
-	@$(CARGO_TARGET_DIR)/release/bench
+	@$(CARGO_TARGET_DIR)/release/bench $(BENCH)
 
 steps: build    ## Count the instructions that each hot step takes
 	@$(SCRIPTS)/setup.sh test

@@ -9,6 +9,7 @@ pub mod faults;
 pub mod journal;
 pub mod measure;
 pub mod minio;
+pub mod peer;
 pub mod ports;
 pub mod process;
 pub mod sim;

@@ -11,6 +11,7 @@ use clap::Parser as _;
 use integration::broker::Broker;
 use integration::drain::{Delivery, Drain};
 use integration::measure::{Usage, size};
+use integration::peer::{self, Drained};
 use integration::standing::Standing;
 use integration::tables::{Content, contents};
 use node::workload::params::Params;
@@ -26,6 +27,13 @@ struct Arguments {
     /// Deliver each result exactly once, instead of at least once.
     #[arg(long)]
     exactly_once: bool,
+    /// How often, each time with new topics; the median of each figure is said at the end.
+    #[arg(long, default_value_t = 1, value_name = "COUNT")]
+    repeat: u32,
+    /// Another engine, which drains the same topics before the node does: a command that ends when all is read. In it
+    /// {brokers}, {topics} and {work} stand for the brokers, what the topics' names begin with, and an empty folder.
+    #[arg(long, value_name = "COMMAND")]
+    peer: Option<String>,
 }
 
 /// What the moment showed at which the last record had been consumed.
@@ -39,14 +47,36 @@ struct Measured {
     standing: Standing,
 }
 
+type Rows = Vec<(String, u64)>;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { transactions, exactly_once } = Arguments::parse();
-    let delivery = if exactly_once { Delivery::ExactlyOnce } else { Delivery::AtLeastOnce };
+    let arguments = Arguments::parse();
     let broker = Broker::start().await?;
+    let mut rounds = Vec::new();
+    for number in 1..=arguments.repeat.max(1) {
+        let rows = round(&broker, &format!("bench-{number}"), &arguments).await?;
+        print(&rows);
+        rounds.push(rows);
+    }
+    if rounds.len() > 1 {
+        println!("medians of {} rounds", rounds.len());
+        print(&medians(&rounds));
+    }
+    Ok(())
+}
+
+/// The other engine and the node, the one after the other, on the same topics.
+async fn round(broker: &Broker, name: &str, arguments: &Arguments) -> anyhow::Result<Rows> {
+    let Arguments { transactions, exactly_once, .. } = *arguments;
+    let delivery = if exactly_once { Delivery::ExactlyOnce } else { Delivery::AtLeastOnce };
+    let bootstrap = broker.bootstrap();
     println!("filling the topics with {transactions} transactions");
-    let drain =
-        Drain::prepare(&broker.bootstrap(), "bench", Params::of(transactions), delivery).await?;
+    let drain = Drain::prepare(&bootstrap, name, Params::of(transactions), delivery).await?;
+    let peer = match &arguments.peer {
+        None => None,
+        Some(command) => Some(peer::drain(command, (&bootstrap, name), PATIENCE).await?),
+    };
     let mut node = drain.start()?;
     node.wait_ready(drain.metrics(), PATIENCE).await?;
     let clock = actors::clock::wall();
@@ -62,24 +92,56 @@ async fn main() -> anyhow::Result<()> {
         state_bytes: size(&drain.state()),
         standing: Standing::read(drain.metrics()).await?,
     };
-    print(&measured.rows());
     // What is open is only to be seen now; then the node goes on where it was.
     drain.stop(node).await?;
     let contents = contents(&drain.state())?;
-    print(&state_rows(&contents));
     let mut node = drain.start()?;
     let last = drain.through(&mut node, PATIENCE).await?;
     drain.stop(node).await?;
     let report = drain.verify().await?;
     println!("{report}");
     ensure!(report.is_right() && last.imbalance == 0, "what was measured is not right");
-    Ok(())
+    let peers = peer.map_or_else(Vec::new, |it| peer_rows(&measured, it));
+    Ok([measured.rows(), state_rows(&contents), peers].concat())
+}
+
+/// The other engine's figures are of its whole life, the node's of its life until all was consumed.
+fn peer_rows(measured: &Measured, peer: Drained) -> Rows {
+    let Drained { elapsed_ms, usage } = peer;
+    let per_million = |cpu_ms: u64| cpu_ms * 1_000_000 / measured.transactions.max(1);
+    let percent = |theirs: u64, ours: u64| theirs * 100 / ours.max(1);
+    named(&[
+        ("peer_elapsed_ms", elapsed_ms),
+        ("peer_cpu_ms_per_million_transactions", per_million(usage.cpu_ms)),
+        ("peer_peak_rss_bytes", usage.peak_rss_bytes),
+        ("peer_elapsed_percent_of_ours", percent(elapsed_ms, measured.elapsed_ms)),
+        ("peer_cpu_percent_of_ours", percent(usage.cpu_ms, measured.usage.cpu_ms)),
+        (
+            "peer_peak_rss_percent_of_ours",
+            percent(usage.peak_rss_bytes, measured.usage.peak_rss_bytes),
+        ),
+    ])
+}
+
+/// All rounds have the same rows.
+fn medians(rounds: &[Rows]) -> Rows {
+    let median = |(index, (name, _)): (usize, &(String, u64))| {
+        let mut values: Vec<u64> =
+            rounds.iter().filter_map(|it| it.get(index)).map(|it| it.1).collect();
+        values.sort_unstable();
+        (name.clone(), values.get(values.len() / 2).copied().unwrap_or_default())
+    };
+    rounds.first().into_iter().flatten().enumerate().map(median).collect()
+}
+
+fn named(rows: &[(&str, u64)]) -> Rows {
+    rows.iter().map(|&(name, value)| (name.to_owned(), value)).collect()
 }
 
 impl Measured {
-    fn rows(&self) -> Vec<(&'static str, u64)> {
+    fn rows(&self) -> Rows {
         let transactions = self.transactions.max(1);
-        vec![
+        named(&[
             ("records", self.records),
             ("elapsed_ms", self.elapsed_ms),
             ("records_per_second", self.records * 1_000 / self.elapsed_ms),
@@ -89,16 +151,16 @@ impl Measured {
             ("journal_bytes_per_transaction", self.journal_bytes / transactions),
             ("state_bytes_on_disk", self.state_bytes),
             ("open_transactions", self.standing.open),
-        ]
+        ])
     }
 }
 
 /// What the ranges' stores hold, before compression: most of it remembers who is done, and grows with
 /// the time that is remembered, not with what is open.
-fn state_rows(contents: &BTreeMap<Table, Content>) -> Vec<(&'static str, u64)> {
+fn state_rows(contents: &BTreeMap<Table, Content>) -> Rows {
     let of = |table| contents.get(&table).copied().unwrap_or_default();
     let open = of(Table::Open);
-    vec![
+    named(&[
         ("stored_open_transactions", open.rows),
         ("stored_bytes_per_open_transaction", open.bytes_per_row()),
         ("stored_bytes_of_open_transactions", open.bytes),
@@ -106,10 +168,10 @@ fn state_rows(contents: &BTreeMap<Table, Content>) -> Vec<(&'static str, u64)> {
         ("stored_bytes_of_tombstones", of(Table::Tombstones).bytes),
         ("stored_bytes_of_partials", of(Table::Partials).bytes),
         ("stored_bytes_of_heads", of(Table::Head).bytes),
-    ]
+    ])
 }
 
-fn print(rows: &[(&'static str, u64)]) {
+fn print(rows: &[(String, u64)]) {
     for (name, value) in rows {
         println!("{:<36}{value:>16}", name.replace('_', " "));
     }

@@ -74,6 +74,7 @@ async fn main() -> anyhow::Result<()> {
         ("held bytes at most", most.held_bytes),
         ("held bytes that may be", most.held_limit_bytes),
         ("state bytes at most", state_bytes),
+        ("written bytes", usage.written_bytes),
     ] {
         println!("{name:<36}{value:>16}");
     }

@@ -1,8 +1,7 @@
-//! A producer that counts acknowledgements instead of keeping a future for each record.
+//! A producer that is told of faults only, and has delivered all when it holds nothing more.
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -12,7 +11,6 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
-use tokio::sync::Notify;
 
 use super::super::Row;
 
@@ -22,20 +20,15 @@ const TURN: u64 = 512;
 /// How long to wait for room in the producer's queue before looking again.
 const ROOM: Duration = Duration::from_millis(2);
 
-/// What the producer's thread tells.
-#[derive(Default)]
-pub(super) struct Acks {
-    /// Records answered for, well or not.
-    answered: AtomicU64,
-    /// Tell when so many are answered for.
-    awaited: AtomicU64,
-    changed: Notify,
-    fault: Mutex<Option<KafkaError>>,
-}
+/// How often it is looked whether all is delivered.
+const LOOK: Duration = Duration::from_millis(1);
 
-/// The context of the producer: a shared [`Acks`].
+/// The first fault of a record that the producer's thread has told of.
+type Told = Arc<Mutex<Option<KafkaError>>>;
+
+/// The context of the producer.
 #[derive(Clone, Default)]
-pub(super) struct Context(Arc<Acks>);
+pub(super) struct Context(Told);
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -52,19 +45,15 @@ impl ProducerContext for Context {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((fault, _)) = result {
-            self.0.fault.lock().get_or_insert_with(|| fault.clone());
-        }
-        let answered = self.0.answered.fetch_add(1, Ordering::SeqCst) + 1;
-        if answered == self.0.awaited.load(Ordering::SeqCst) {
-            self.0.changed.notify_one();
+            self.0.lock().get_or_insert_with(|| fault.clone());
         }
     }
 }
 
-/// A producer, and how far its records are acknowledged.
+/// A producer.
 pub(super) struct Outbound {
     producer: Arc<ThreadedProducer<Context>>,
-    acks: Arc<Acks>,
+    told: Told,
     sent: u64,
 }
 
@@ -72,7 +61,7 @@ impl fmt::Debug for Outbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outbound")
             .field("sent", &self.sent)
-            .field("answered", &self.acks.answered)
+            .field("unanswered", &self.unanswered())
             .finish_non_exhaustive()
     }
 }
@@ -80,9 +69,9 @@ impl fmt::Debug for Outbound {
 impl Outbound {
     pub(super) fn connect(config: &ClientConfig) -> KafkaResult<Self> {
         let context = Context::default();
-        let acks = Arc::clone(&context.0);
+        let told = Arc::clone(&context.0);
         let producer = config.create_with_context(context)?;
-        Ok(Self { producer: Arc::new(producer), acks, sent: 0 })
+        Ok(Self { producer: Arc::new(producer), told, sent: 0 })
     }
 
     /// Hands a record to the producer; waits while its queue is full.
@@ -108,21 +97,20 @@ impl Outbound {
 
     /// Waits until every record is answered for.
     pub(super) async fn settled(&mut self) -> KafkaResult<()> {
-        self.acks.awaited.store(self.sent, Ordering::SeqCst);
         while self.unanswered() > 0 {
-            self.acks.changed.notified().await;
+            tokio::time::sleep(LOOK).await;
         }
         self.take_fault().map_or(Ok(()), Err)
     }
 
-    /// Records that are neither acknowledged nor failed yet.
+    /// Records that are neither acknowledged nor failed yet. A record that failed counts until its fault has been told.
     pub(super) fn unanswered(&self) -> u64 {
-        self.sent - self.acks.answered.load(Ordering::SeqCst)
+        u64::try_from(self.producer.in_flight_count()).unwrap_or_default()
     }
 
     /// The first fault of a record since it was last asked for.
     pub(super) fn take_fault(&self) -> Option<KafkaError> {
-        self.acks.fault.lock().take()
+        self.told.lock().take()
     }
 
     /// What made the producer unusable; it is the cause behind later faults.

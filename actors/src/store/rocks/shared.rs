@@ -9,6 +9,9 @@ use rocksdb::{
 
 use super::{Background, StoreError};
 
+/// A file with so many deletes near each other is worth a compaction of its own.
+const DELETES: usize = 100_000;
+
 /// How much the stores of one process take together, however many ranges there are.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -112,8 +115,9 @@ fn shape_levels(options: &mut Options) {
     options.set_level_zero_slowdown_writes_trigger(36);
     options.set_level_zero_stop_writes_trigger(36);
     options.set_soft_pending_compaction_bytes_limit(0);
-    // Files of mostly deletes are compacted at once: a scan at start-up need not step over them.
-    options.add_compact_on_deletion_collector_factory(1_024, 512, 0.5);
+    // Files of long stretches of deletes are compacted at once: a scan at start-up need not step over them. What comes
+    // fresh from memory is no such file: with each of these the whole first level would be written again.
+    options.add_compact_on_deletion_collector_factory(DELETES * 5 / 4, DELETES, 0.0);
 }
 
 /// One actor writes, without a log: what serves many writers only costs.
