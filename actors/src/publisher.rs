@@ -44,10 +44,7 @@ pub struct Serve {
 }
 
 /// The publisher's state.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "what is on its way to itself, and what the sink has done"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "one of itself, one of the sink")]
 pub struct State {
     sink: Box<dyn Sink>,
     links: Arc<Links>,
