@@ -358,11 +358,16 @@ mod tests {
 
     /// A publisher at 5,000 ms with two rows; the newest leg of one of them arrived at 4,960.
     fn publisher(answers: &[bool]) -> State {
+        watched(answers, &Arc::default())
+    }
+
+    /// The same, whose sink notes what it is asked.
+    fn watched(answers: &[bool], asked: &Arc<Mutex<Vec<Asked>>>) -> State {
         let links = Arc::new(Links::alone());
         let waiting = VecDeque::from([row(Some(RecordTime(4_960))), row(None)]);
         links.wait_for_sink(waiting.as_slices().0);
         let (sink, clock): (_, Clock) =
-            (Box::new(Told(answers.to_vec().into(), Arc::default())), Arc::new(|| 5_000));
+            (Box::new(Told(answers.to_vec().into(), Arc::clone(asked))), Arc::new(|| 5_000));
         let ranges = BTreeMap::new();
         let (is_called, has_begun, coming) = (true, false, None);
         State { sink, links, clock, ranges, waiting, is_called, has_begun, coming }
@@ -410,8 +415,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_sink_is_not_asked_about_ranges_of_which_nothing_waits() {
-        let (mut publisher, asked) = (publisher(&[]), Arc::default());
-        publisher.sink = Box::new(Told(VecDeque::from([true, true]), Arc::clone(&asked)));
+        let asked = Arc::default();
+        let mut publisher = watched(&[true, true], &asked);
         publisher.serve(Serve::default()).await.unwrap();
         publisher.serve(Serve::default()).await.unwrap();
         assert_eq!(*asked.lock(), [Asked::Fence(Vec::new()), Asked::Recover]);
@@ -420,8 +425,8 @@ mod tests {
     #[tokio::test]
     async fn lives_that_are_over_are_shut_out_before_their_ranges_come() {
         let life = (Incarnation(1), NodeId::new("a").unwrap());
-        let (mut publisher, asked) = (publisher(&[]), Arc::default());
-        publisher.sink = Box::new(Told(VecDeque::from([false, true]), Arc::clone(&asked)));
+        let asked = Arc::default();
+        let mut publisher = watched(&[false, true], &asked);
         // That a sink fails here is no end: it is asked again when the ranges come.
         publisher.shut_out(std::slice::from_ref(&life)).await.unwrap();
         publisher.shut_out(std::slice::from_ref(&life)).await.unwrap();
@@ -459,8 +464,7 @@ mod tests {
         let over = vec![(Incarnation(1), NodeId::new("a").unwrap())];
         let asked = Arc::default();
         let check = |answers: &[bool], is_served: bool, expected: &[Asked]| {
-            let sink = Box::new(Told(answers.to_vec().into(), Arc::clone(&asked)));
-            let mut publisher = State { sink, ..publisher(&[]) };
+            let mut publisher = watched(answers, &asked);
             let rows = vec![row(None)];
             let serve = Serve { ranges: BTreeMap::new(), rows, ended: over.clone() };
             let served = publisher.serve(serve).now_or_never();

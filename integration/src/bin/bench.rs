@@ -10,6 +10,7 @@ use anyhow::ensure;
 use clap::Parser as _;
 use integration::broker::Broker;
 use integration::drain::{Delivery, Drain};
+use integration::drills::pauses::quantile;
 use integration::measure::{Usage, size};
 use integration::peer::{self, Drained};
 use integration::standing::Standing;
@@ -47,7 +48,7 @@ struct Measured {
     standing: Standing,
 }
 
-type Rows = Vec<(String, u64)>;
+type Rows = Vec<(&'static str, u64)>;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -110,7 +111,7 @@ fn peer_rows(measured: &Measured, peer: Drained) -> Rows {
     let Drained { elapsed_ms, usage } = peer;
     let per_million = |cpu_ms: u64| cpu_ms * 1_000_000 / measured.transactions.max(1);
     let percent = |theirs: u64, ours: u64| theirs * 100 / ours.max(1);
-    named(&[
+    vec![
         ("peer_elapsed_ms", elapsed_ms),
         ("peer_cpu_ms_per_million_transactions", per_million(usage.cpu_ms)),
         ("peer_peak_rss_bytes", usage.peak_rss_bytes),
@@ -120,28 +121,20 @@ fn peer_rows(measured: &Measured, peer: Drained) -> Rows {
             "peer_peak_rss_percent_of_ours",
             percent(usage.peak_rss_bytes, measured.usage.peak_rss_bytes),
         ),
-    ])
+    ]
 }
 
 /// All rounds have the same rows.
 fn medians(rounds: &[Rows]) -> Rows {
-    let median = |(index, (name, _)): (usize, &(String, u64))| {
-        let mut values: Vec<u64> =
-            rounds.iter().filter_map(|it| it.get(index)).map(|it| it.1).collect();
-        values.sort_unstable();
-        (name.clone(), values.get(values.len() / 2).copied().unwrap_or_default())
-    };
-    rounds.first().into_iter().flatten().enumerate().map(median).collect()
-}
-
-fn named(rows: &[(&str, u64)]) -> Rows {
-    rows.iter().map(|&(name, value)| (name.to_owned(), value)).collect()
+    let of = |index: usize| rounds.iter().map(|it| it[index].1).collect::<Vec<_>>();
+    let names = rounds.iter().take(1).flatten().map(|(name, _)| *name);
+    names.enumerate().map(|(index, name)| (name, quantile(&of(index), 50))).collect()
 }
 
 impl Measured {
     fn rows(&self) -> Rows {
         let transactions = self.transactions.max(1);
-        named(&[
+        vec![
             ("records", self.records),
             ("elapsed_ms", self.elapsed_ms),
             ("records_per_second", self.records * 1_000 / self.elapsed_ms),
@@ -151,7 +144,7 @@ impl Measured {
             ("journal_bytes_per_transaction", self.journal_bytes / transactions),
             ("state_bytes_on_disk", self.state_bytes),
             ("open_transactions", self.standing.open),
-        ])
+        ]
     }
 }
 
@@ -160,7 +153,7 @@ impl Measured {
 fn state_rows(contents: &BTreeMap<Table, Content>) -> Rows {
     let of = |table| contents.get(&table).copied().unwrap_or_default();
     let open = of(Table::Open);
-    named(&[
+    vec![
         ("stored_open_transactions", open.rows),
         ("stored_bytes_per_open_transaction", open.bytes_per_row()),
         ("stored_bytes_of_open_transactions", open.bytes),
@@ -168,10 +161,10 @@ fn state_rows(contents: &BTreeMap<Table, Content>) -> Rows {
         ("stored_bytes_of_tombstones", of(Table::Tombstones).bytes),
         ("stored_bytes_of_partials", of(Table::Partials).bytes),
         ("stored_bytes_of_heads", of(Table::Head).bytes),
-    ])
+    ]
 }
 
-fn print(rows: &[(String, u64)]) {
+fn print(rows: &[(&'static str, u64)]) {
     for (name, value) in rows {
         println!("{:<36}{value:>16}", name.replace('_', " "));
     }
