@@ -57,8 +57,10 @@ pub fn newest(snapshots: impl IntoIterator<Item = Option<Option<Epoch>>>) -> Opt
 pub fn begun(past: &mut [Stretch<'_>], newest: Option<Epoch>) {
     let Some(newest) = newest else { return };
     for stretch in past.iter_mut().filter(|stretch| stretch.epoch > newest) {
-        if let Some(&first) = stretch.there.first().filter(|first| **first < stretch.to) {
-            stretch.from = stretch.from.max(first);
+        // Where nothing is there but what follows – the fence, or later commits, of which the last stays – the range
+        // never had anything in it.
+        if let Some(&first) = stretch.there.first() {
+            stretch.from = stretch.from.max(first.min(stretch.to));
         }
     }
 }
@@ -214,6 +216,25 @@ mod tests {
         check(&[other, Some(Some(epoch))], Some(1));
         check(&[other, None], Some(1));
         check(&[], Some(1));
+    }
+
+    /// So does one of which nothing is left but the fence that ended it, or what followed.
+    #[test]
+    fn a_range_whose_owner_died_before_it_committed_anything_has_lost_nothing_with_its_journal() {
+        let (epoch, from, to) = (Epoch::new(4), Slot(1), Slot(5));
+        let check = |there: &[u64], newest: u64, expected: Option<u64>| {
+            let there = slots(there.iter().copied());
+            let mut past = [Stretch { epoch, from, to, there: &there }];
+            begun(&mut past, Some(Epoch::new(newest)));
+            let expected = expected.map(|slot| (epoch, Slot(slot)));
+            assert_eq!(first_missing(&past, (Epoch::new(2), Slot(2))), expected, "{there:?}");
+        };
+        check(&[5], 2, None);
+        check(&[7, 8], 2, None);
+        check(&[4, 5], 2, None);
+        check(&[5], 4, Some(1));
+        // The last slot stays: a journal without any is lost.
+        check(&[], 2, Some(1));
     }
 
     #[test]

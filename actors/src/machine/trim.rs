@@ -1,14 +1,16 @@
 //! Which snapshots and which slots of journals may go: none that a restore may still need (I10).
 //!
 //! Every range that exists counts, whoever owns it, and every snapshot, whoever took it. Bounds only rise: what may
-//! go by one look at the facts may go by every later one, so that whoever acts late, or twice, does no harm.
+//! go by one look at the facts may go by every later one, so that whoever acts late, or twice, does no harm. Therefore
+//! the newest snapshots of a range are those that stand furthest in its past. One that its former owner was long about
+//! has a later name, and an earlier place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proto::types::{Epoch, KeyRange, RangeId, Slot};
 
 use super::block::Place;
-use super::reach::{Stretch, begun, first_missing, is_in, newest};
+use super::reach::{At, Stretch, begun, first_missing, is_in, newest};
 
 /// The first slot of each journal that a restore reads. One that is not named has nothing that it reads.
 pub type Needs<J> = BTreeMap<J, Slot>;
@@ -78,8 +80,8 @@ pub struct Decision<J> {
 /// A range, and what restores of it read.
 struct Judged<'a, J> {
     range: &'a Existing<J>,
-    /// From each snapshot that it can be restored from, by name.
-    good: BTreeMap<u64, Needs<J>>,
+    /// From each snapshot that it can be restored from, by the place at which it stands there, and by name.
+    good: BTreeMap<(At, u64), Needs<J>>,
 }
 
 impl<J: Clone + Ord> Facts<J> {
@@ -93,7 +95,7 @@ impl<J: Clone + Ord> Facts<J> {
         let may_go = |taken: &&Taken| {
             let mut held = judged.iter().filter(|it| it.is_held_by(taken)).peekable();
             // Of what is in it nothing is known here: that speaks for it.
-            held.peek().is_some() && held.all(|it| it.newer_than(taken.name) >= keep)
+            held.peek().is_some() && held.all(|it| it.newer_than(taken) >= keep)
         };
         let deletable: Vec<u64> =
             self.taken.iter().filter(may_go).map(|taken| taken.name).collect();
@@ -127,7 +129,7 @@ impl<J: Clone + Ord> Facts<J> {
                     least(&mut needs, &span.journal, slot);
                 }
             }
-            good.insert(taken.name, needs);
+            good.insert((place.at, taken.name), needs);
         }
         Judged { range, good }
     }
@@ -148,8 +150,26 @@ impl<J: Clone + Ord> Judged<'_, J> {
         taken.places.as_ref().is_none_or(|places| places.keys().any(is_of))
     }
 
-    fn newer_than(&self, name: u64) -> usize {
-        self.good.range(name + 1..).count()
+    /// How many snapshots that it can be restored from are newer than this one.
+    fn newer_than(&self, taken: &Taken) -> usize {
+        let newer = |&&(at, name): &&(At, u64)| match self.claims(taken) {
+            Some(claimed) => (at, name) > (claimed, taken.name),
+            None => name > taken.name,
+        };
+        self.good.keys().filter(newer).count()
+    }
+
+    /// Where it stands in the snapshot, or a range that it came from, if that can be: also behind what the journal was
+    /// listed to have, since its owner goes on.
+    fn claims(&self, taken: &Taken) -> Option<At> {
+        let Existing { range, came_from, past, .. } = self.range;
+        let places = taken.places.as_ref()?;
+        let ancestors = || came_from.iter().filter_map(|it| places.get(it)).max_by_key(|it| it.at);
+        let (epoch, slot) = places.get(range).or_else(ancestors)?.at;
+        let has = |span: &Span<J>| {
+            span.epoch == epoch && span.from <= slot && span.to.is_none_or(|to| slot < to)
+        };
+        past.iter().any(has).then_some((epoch, slot))
     }
 
     /// What restores from the newest `keep` read. Older ones may still be there for other ranges' sake.
@@ -167,9 +187,9 @@ impl<J: Clone + Ord> Judged<'_, J> {
     fn unusable(&self, taken: &[Taken], keep: usize) -> Vec<(u64, RangeId)> {
         let range = self.range.range;
         let holds = |it: &Taken| it.places.as_ref().is_some_and(|it| it.contains_key(&range));
-        let is_bad = |it: &&Taken| it.is_whole && holds(it) && !self.good.contains_key(&it.name);
-        let bad = taken.iter().filter(is_bad).map(|it| it.name);
-        bad.filter(|&name| self.newer_than(name) < keep).map(|name| (name, range)).collect()
+        let is_good = |it: &Taken| self.good.keys().any(|(_, name)| *name == it.name);
+        let bad = taken.iter().filter(|it| it.is_whole && holds(it) && !is_good(it));
+        bad.filter(|it| self.newer_than(it) < keep).map(|it| (it.name, range)).collect()
     }
 }
 

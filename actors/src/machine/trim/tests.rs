@@ -76,11 +76,31 @@ fn i10_a_snapshot_that_cannot_be_restored_displaces_none() {
     check_deletable(&one_range(vec![good(1), unreadable(2), good(3)]), 2, &[]);
     check_deletable(&one_range(vec![unreadable(1), good(2), torn(3), good(4)]), 2, &[1]);
     check_deletable(&one_range(vec![torn(1), unreadable(2)]), 1, &[]);
-    // Of another past; behind what the journal still has.
+    // Of another past.
     check_deletable(&one_range(vec![good(1), taken(2, &[(R, (9, 5))])]), 1, &[]);
     let mut cut = one_range(vec![good(1), taken(2, &[(R, (1, 2))])]);
     cut.there = [(1, slots(5..=9))].into();
-    check_deletable(&cut, 1, &[]);
+    // The journal does not reach back to it any more, since one that stands further is there.
+    check_deletable(&cut, 1, &[2]);
+}
+
+/// A range had moved on before its former owner was done with a snapshot.
+#[test]
+fn i10_a_snapshot_that_was_done_later_displaces_none_that_stands_further() {
+    let former = |name| taken(name, &[(R, (1, 5))]);
+    let present = |name, slot| taken(name, &[(R, (2, slot))]);
+    let facts = |taken| {
+        let mut facts = one_range(taken);
+        facts.ranges = vec![existing(R, vec![span(1, 1, 1, Some(7)), span(2, 2, 1, None)])];
+        facts.there.insert(2, slots(1..=9));
+        facts
+    };
+    check_deletable(&facts(vec![present(1, 3), former(2)]), 1, &[2]);
+    check_deletable(&facts(vec![former(1), present(2, 3), former(3)]), 2, &[1]);
+    // The journal may have gone on since it was listed.
+    check_deletable(&facts(vec![present(1, 12), former(2)]), 1, &[]);
+    // Of another past it says nothing.
+    check_deletable(&facts(vec![taken(1, &[(R, (3, 12))]), former(2)]), 1, &[1]);
 }
 
 #[test]

@@ -259,7 +259,7 @@ impl World {
         for (range, existing) in self.ranges.iter().zip(&facts.ranges) {
             let judged = facts.judge(existing);
             prop_assert!(!judged.good.is_empty(), "{:?} cannot be restored", existing.range);
-            for name in judged.good.keys() {
+            for (_, name) in judged.good.keys() {
                 let place = self.snapshots[name][&existing.range];
                 let waiting = range.commits.iter().skip(range.delivered);
                 let behind = range.commits.iter().filter(|(at, _)| *at > place.at);
