@@ -54,6 +54,8 @@ pub type Life = (Incarnation, NodeId);
 /// A stretch of a journal that holds a part of a range's past.
 #[derive(Clone, Debug)]
 pub struct Past {
+    /// The range whose commits they are: the one whose past this is, or one that it came from.
+    pub range: RangeId,
     /// The owner, whose journal it is.
     pub life: Life,
     /// The epoch under which it owned the range.
@@ -77,9 +79,38 @@ pub struct Holding {
     pub epoch: Epoch,
     /// Where its past is, oldest first: by rising epochs, whosever journals it is in.
     pub past: Vec<Past>,
+    /// The ranges that it came from by splits, oldest first.
+    pub ancestors: Vec<Ancestor>,
     /// All lives that were over when the node got it. The sink takes nothing of theirs any more before the
     /// range is served (I7); who owned the range and committed nothing is not in its past, but had rows to deliver.
     pub ended: Arc<[Life]>,
+}
+
+/// A range that is no more: it became others.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Ancestor {
+    /// The range.
+    pub range: RangeId,
+    /// The keys that it had.
+    pub keys: KeyRange,
+    /// Whether the next in line has its figures and its account. Of the children of a split one has.
+    pub passes_figures: bool,
+    /// The first epoch of what it became, which it never had.
+    pub child_epoch: Epoch,
+}
+
+impl Holding {
+    /// The range that this one came from, up to its end; `None` where it was there from the beginning.
+    #[must_use]
+    pub fn parent(&self) -> Option<(Self, Ancestor)> {
+        let (&ancestor, before) = self.ancestors.split_last()?;
+        let is_its = |past: &&Past| past.range != self.id;
+        let past: Vec<_> = self.past.iter().filter(is_its).cloned().collect();
+        let epoch = past.last().map_or(Epoch::NONE, |past| past.epoch);
+        let (id, keys, ancestors) = (ancestor.range, ancestor.keys, before.to_vec());
+        let ended = Arc::clone(&self.ended);
+        Some((Self { id, keys, epoch, past, ancestors, ended }, ancestor))
+    }
 }
 
 /// Local stores, one a range.
@@ -126,6 +157,8 @@ pub struct Setup {
     pub holdings: Vec<Holding>,
     /// Their local stores.
     pub stores: Box<dyn Stores>,
+    /// Who makes a range out of the one that it came from has this.
+    pub births: tokio::sync::Mutex<()>,
     /// What a local store that is lost or damaged is restored from.
     pub snapshots: Snapshots,
     /// The source partitions that it reads at first; all of them where `None`.

@@ -6,6 +6,7 @@ pub mod codec;
 pub mod commit;
 pub mod contribution;
 pub mod deadlines;
+pub mod descent;
 pub mod envelope;
 pub mod fields;
 pub mod frame;

@@ -185,6 +185,7 @@ impl Coordinator {
                 | Order::Split { .. }
                 | Order::Serve { .. }
                 | Order::Warm { .. }
+                | Order::Leave { .. }
                 | Order::Rejoin { .. }
                 | Order::Cool { .. } => {}
             }
@@ -237,6 +238,7 @@ impl Coordinator {
             keys: range.keys,
             epoch: range.epoch,
             lineage: range.lineage.clone(),
+            ancestors: range.ancestors.clone(),
         };
         let holdings = mine.map(holding).collect();
 

@@ -82,6 +82,7 @@ pub(crate) fn fold(table: &mut Table, change: Change) -> Result<(), Refused> {
         | Change::Assigned { .. }
         | Change::Released { .. }
         | Change::Intended { .. }
+        | Change::Leaving { .. }
         | Change::Moved { .. }
         | Change::Split { .. }
         | Change::Merged { .. } => table.term(),

@@ -106,6 +106,10 @@ impl Cluster {
                 _ => self.nodes[which].cut_off(until),
             }
         }
+        if self.chance(40) {
+            let which = self.pick(NODES);
+            self.nodes[which].leave();
+        }
         if self.chance(20) {
             let intents = [Intent::Serve, Intent::Cordon, Intent::Drain];
             let (node, intent) = (self.pick(NODES), intents[self.pick(3)]);
@@ -186,6 +190,7 @@ fn histories(seeds: impl Iterator<Item = u64>) {
                 | Change::Assigned { .. }
                 | Change::Released { .. }
                 | Change::Intended { .. }
+                | Change::Leaving { .. }
                 | Change::Split { .. }
                 | Change::Merged { .. } => {}
             }

@@ -51,6 +51,8 @@ pub struct Fault {
     pub began_ms: u64,
     /// The ranges that it hit: those whose results could not but pause.
     pub hit: BTreeSet<u64>,
+    /// The ranges that are no more.
+    pub gone: BTreeSet<u64>,
     /// Whether the ranges that it hit got another owner: then they are back with its first result.
     pub is_moved: bool,
     /// Of which epoch the last result was of each range, before.

@@ -102,6 +102,19 @@ impl Cluster {
         Ok(())
     }
 
+    /// Asks for a range to become two, at any node that runs.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not granted.
+    pub async fn ask_to_split(&self, range: u64) -> anyhow::Result<()> {
+        let asked = (0..self.size()).find(|node| self.runs(*node)).context("find a node")?;
+        let name = format!("ranges/r{range}");
+        let request = v1::SplitRangeRequest { name, ..v1::SplitRangeRequest::default() };
+        self.api(asked)?.split_range(request).await.context("ask for a range to become two")?;
+        Ok(())
+    }
+
     fn api(&self, node: usize) -> anyhow::Result<ClusterServiceClient<Channel>> {
         ensure!(node < self.size(), "find node {node}");
         let url = format!("http://127.0.0.1:{}", self.place(node).ports[0]);

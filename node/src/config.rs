@@ -30,9 +30,9 @@ use std::path::Path;
 use actors::machine::fields::FieldTable;
 use actors::machine::result_field::ResultField;
 use actors::machine::scenario::Scenario;
-use coordinator::machine::office;
 use proto::types::NodeId;
 
+pub use cluster::Coordinator;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use join::{Join, Keep};
 pub use kafka::Properties;
@@ -76,8 +76,8 @@ pub struct Config {
     pub log: Log,
     /// Where other nodes may be.
     pub discovery: Seeds,
-    /// How this node leads, and whether.
-    pub coordinator: office::Settings,
+    /// What the node does for its cluster.
+    pub coordinator: Coordinator,
     /// What is done with transactions.
     pub rules: Rules,
     /// Every setting with its value, in the order of the file format.

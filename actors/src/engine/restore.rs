@@ -139,7 +139,10 @@ fn identity(holding: &Holding) -> Identity {
 /// A state that is not what ranges write can be replaced by another; a disk that fails is none of its faults.
 fn rotten(range: RangeId, origin: Origin, source: LoadError) -> RestoreError {
     match source {
-        LoadError::Row { .. } | LoadError::Store(StoreError::Corrupted { .. }) => {
+        LoadError::Row { .. }
+        | LoadError::Parent { .. }
+        | LoadError::Unsettled { .. }
+        | LoadError::Store(StoreError::Corrupted { .. }) => {
             RestoreError::Rotten { range, origin, source }
         }
         LoadError::Store(StoreError::Full { .. } | StoreError::Failed { .. }) => {
@@ -154,6 +157,11 @@ pub(super) async fn bring_back(
     holdings: &[Holding],
     doubted: &BTreeSet<(RangeId, Origin)>,
 ) -> Result<Vec<Opened>, RestoreError> {
+    // Two children of one parent would both open its store.
+    let _turn = match holdings.iter().any(|it| !it.ancestors.is_empty()) {
+        true => Some(setup.births.lock().await),
+        false => None,
+    };
     let listed = list(holdings).await?;
     let shelf = Shelf::of(setup, &listed, doubted).await?;
     let mut opened = Vec::new();
@@ -182,7 +190,10 @@ async fn replay(
             let mut here = turn.clone();
             here.retain(|(range, past)| {
                 let is_in = past.from <= slot && slot < past.to;
-                is_in && opened[*range].needs((past.epoch, slot))
+                // What was its parent's is in what it began with.
+                is_in
+                    && past.range == holdings[*range].id
+                    && opened[*range].needs((past.epoch, slot))
             });
             if here.is_empty() {
                 continue;

@@ -234,3 +234,43 @@ async fn i2_a_range_goes_on_from_its_copy_also_where_that_has_missed_a_move() {
     world.through(&feed).await;
     assert_eq!(check(&world.rows()), 0);
 }
+
+/// Children of children too, also while they move to other nodes, and before they have committed anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i2_i3_i9_ranges_that_are_split_under_load_lose_nothing_and_count_nothing_twice() {
+    let mut world = World::cluster(2, &[1, 1, 0]).await;
+    world.sums("channel", 0);
+    world.sums("status", 1);
+    let feed = Feed::begin(&world, TRANSACTIONS);
+    for step in 0..12 {
+        sleep(Duration::from_millis(30)).await;
+        let place = step * 5 % world.count();
+        world.splits(place).await;
+        if step % 2 == 0 {
+            world.moves(place + 1).await;
+        } else {
+            world.net.cut();
+        }
+    }
+    assert_eq!(world.count(), 14);
+    world.through(&feed).await;
+    assert_eq!(check(&world.rows()), 0, "what is planned delivers nothing again");
+    world.figures(&["channel", "status"]).await;
+    world.last_pushed(&["channel", "status"]).await;
+}
+
+/// Their parent is restored out of journals alone, of whichever nodes had it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i2_children_of_a_split_whose_owner_is_gone_come_back_elsewhere() {
+    let mut world = World::new(2, &[1, 1]).await;
+    let feed = Feed::begin(&world, TRANSACTIONS);
+    for place in [0, 1, 0] {
+        sleep(Duration::from_millis(50)).await;
+        world.moves(place).await;
+        world.splits(place).await;
+        world.splits(place).await;
+    }
+    world.shuts_out(0, true).await;
+    world.through(&feed).await;
+    check(&world.rows());
+}

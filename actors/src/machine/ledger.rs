@@ -80,6 +80,22 @@ impl Counts {
         self.consumed == self.fates.iter().sum::<u64>()
     }
 
+    /// Takes out `records` that wait: from now on another range counts them.
+    ///
+    /// # Panics
+    ///
+    /// Where fewer wait.
+    pub const fn give_open(&mut self, records: u64) {
+        self.consumed -= records;
+        self.fates[Fate::Open as usize] -= records;
+    }
+
+    /// Takes over `records` that wait.
+    pub const fn take_open(&mut self, records: u64) {
+        self.consumed += records;
+        self.fates[Fate::Open as usize] += records;
+    }
+
     /// Adds `other`'s counts.
     pub fn add(&mut self, other: &Self) {
         self.consumed += other.consumed;

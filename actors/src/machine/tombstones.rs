@@ -8,7 +8,7 @@ mod bucket;
 
 use std::collections::BTreeMap;
 
-use proto::types::{Leg, RecordTime, TransactionKey};
+use proto::types::{KeyRange, Leg, RecordTime, TransactionKey};
 
 use self::bucket::Bucket;
 use super::codec::{Malformed, Reader};
@@ -123,12 +123,12 @@ impl Tombstones {
             .collect()
     }
 
-    /// Takes back what was packed into `bucket`.
+    /// Takes back what was packed into `bucket`, as far as it is of these keys.
     ///
     /// # Errors
     ///
     /// [`Malformed`] where the bytes are no packed tombstones.
-    pub fn load(&mut self, bucket: u64, packed: &[u8]) -> Result<(), Malformed> {
+    pub fn load(&mut self, bucket: u64, packed: &[u8], keys: KeyRange) -> Result<(), Malformed> {
         let mut reader = Reader::new(packed);
         let tombstones = self.buckets.entry(bucket).or_default();
         tombstones.reserve(packed.len() / PACKED);
@@ -136,7 +136,10 @@ impl Tombstones {
             let key = TransactionKey(u128::from_le_bytes(reader.array()?));
             let mut word = || reader.array().map(u32::from_le_bytes);
             let content = [word()?, word()?, word()?];
-            tombstones.insert(key, Tombstone { content, commit: word()? });
+            let tombstone = Tombstone { content, commit: word()? };
+            if keys.contains(key.hash()) {
+                tombstones.insert(key, tombstone);
+            }
         }
         Ok(())
     }
@@ -198,8 +201,8 @@ mod tests {
         }
         let mut restored = Tombstones::new(100);
         for (bucket, packed) in tombstones.take_fresh() {
-            restored.load(bucket, &packed).unwrap();
-            assert!(Tombstones::new(100).load(bucket, &packed[1..]).is_err());
+            restored.load(bucket, &packed, KeyRange::FULL).unwrap();
+            assert!(Tombstones::new(100).load(bucket, &packed[1..], KeyRange::FULL).is_err());
         }
         assert_eq!(restored.len(), 50);
         assert_eq!(restored.get(TransactionKey(49)), Some(&tombstone(9)));

@@ -168,11 +168,17 @@ impl State {
         from: Position,
         myself: &ActorRef<Message>,
     ) -> Result<(), ActorProcessingErr> {
-        let newest = self.epochs.entry(target.range).or_default();
-        if newest.fences(target.epoch) {
+        if self.epochs.get(&target.range).is_some_and(|newest| newest.fences(target.epoch)) {
             return Ok(());
         }
-        *newest = target.epoch;
+        // What was split is no more: of two ranges with keys in common the later one is fed, and never both. A batch
+        // says that it has all of a range's records.
+        let known = self.overlapping(&target);
+        if known.iter().any(|(_, epoch)| *epoch >= target.epoch) {
+            return Ok(());
+        }
+        self.epochs.insert(target.range, target.epoch);
+        known.into_iter().for_each(|(range, _)| self.remove(range));
         self.remove(target.range);
         let is_first = self.front.targets().is_empty();
         let is_far = from.offset.0.saturating_add(FAR) < self.front.at().offset.0;
@@ -185,6 +191,18 @@ impl State {
             self.begin(from, myself)?;
         }
         Ok(())
+    }
+
+    /// Other ranges that are fed, and have keys of this one.
+    fn overlapping(&self, target: &Target) -> Vec<(RangeId, Epoch)> {
+        let waiting = match &self.behind {
+            Behind::Nobody => Vec::new(),
+            Behind::Opening(waiting) => waiting.iter().map(|(target, _)| target).collect(),
+            Behind::Reading(behind) => behind.targets().iter().collect(),
+        };
+        let all = self.front.targets().iter().chain(waiting);
+        let others = all.filter(|it| it.range != target.range && it.keys.overlaps(target.keys));
+        others.map(|it| (it.range, it.epoch)).collect()
     }
 
     fn bring_up(

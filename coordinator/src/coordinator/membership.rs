@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use proto::types::{Epoch, Incarnation, KeyRange, RangeId, Slot};
 
 use crate::machine::member::Member;
-use crate::machine::table::Span;
+use crate::machine::table::{Ancestor, Span};
 
 /// What a node may do, after it is in the control log and those before it can write no more.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,6 +32,8 @@ pub struct Holding {
     pub epoch: Epoch,
     /// Where the range's past is: what has to be restored before it can serve.
     pub lineage: Vec<Span>,
+    /// The ranges that it came from.
+    pub ancestors: Vec<Ancestor>,
 }
 
 /// Something that is not as configured, or should not have been necessary.

@@ -76,6 +76,7 @@ impl World {
             | Change::Assigned { .. }
             | Change::Released { .. }
             | Change::Intended { .. }
+            | Change::Leaving { .. }
             | Change::Moved { .. }
             | Change::Split { .. }
             | Change::Merged { .. } => None,
@@ -194,6 +195,7 @@ fn verify(world: &World) {
             | Change::Divided { .. }
             | Change::Released { .. }
             | Change::Intended { .. }
+            | Change::Leaving { .. }
             | Change::Moved { .. }
             | Change::Split { .. }
             | Change::Merged { .. } => {}

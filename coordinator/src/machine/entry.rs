@@ -71,6 +71,12 @@ pub enum Change {
         /// What for. It holds until another is said.
         intent: Intent,
     },
+    /// A life will be stopped: it is to own nothing, read nothing and sum up nothing any more. The
+    /// node's next life is not meant.
+    Leaving {
+        /// The life.
+        member: Member,
+    },
     /// A living owner has closed ranges, each at a commit, and they have new owners: a release and an
     /// assignment in one, so that nobody waits for two slots.
     Moved {
@@ -228,6 +234,7 @@ impl Change {
             | Self::Moved { .. }
             | Self::Split { .. }
             | Self::Merged { .. } => 2,
+            Self::Leaving { .. } => 3,
         }
     }
 }

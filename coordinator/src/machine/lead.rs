@@ -13,7 +13,7 @@ use super::plan::{Condition, Facts, Load, Placement, plan};
 use super::reconcile::{Observed, reconcile};
 use super::report::{Holding, Report, Stage};
 use super::table::Table;
-use super::wish::{Denied, Descent, Request, Wishes};
+use super::wish::{Denied, Request, Wishes};
 use hub::Hub;
 
 mod hub;
@@ -76,15 +76,10 @@ impl Lead {
     /// # Errors
     ///
     /// [`Denied`], with what to do.
-    pub fn ask(
-        &mut self,
-        request: &Request,
-        table: &Table,
-        descent: Descent,
-    ) -> Result<(), Denied> {
+    pub fn ask(&mut self, request: &Request, table: &Table) -> Result<(), Denied> {
         let held_dead = self.detector.held_dead();
         let facts = Observed { table, held_dead: &held_dead }.facts();
-        self.wishes.ask(request, (table, &facts), descent)
+        self.wishes.ask(request, table, &facts)
     }
 
     /// What is thought of the members, and when that changes.
@@ -103,7 +98,7 @@ impl Lead {
     /// log. Whatever was ordered and has not come to be known as done is ordered again.
     pub fn step(&mut self, table: &Table, now_ms: u64) -> Vec<Order> {
         self.detector.tick(table, now_ms);
-        let held_dead = self.detector.held_dead();
+        let held_dead = self.over(table);
         let observed = Observed { table, held_dead: &held_dead };
         let serving = observed.serving();
         let serves = |member: &Member| serving.get(&member.node) == Some(&member);
@@ -131,10 +126,25 @@ impl Lead {
         orders.extend(
             about.filter(|order| !order.is_split() || !std::mem::replace(&mut splits, true)),
         );
+        orders.extend(self.leaving(table));
         orders.extend(hub.warmings());
         orders.extend(hub.coolings(table));
         orders.extend(ended.into_iter().map(|member| Order::Rejoin { member }));
         orders
+    }
+
+    /// Who is to be fenced: who is held dead, and who leaves and has nothing left.
+    fn over(&self, table: &Table) -> BTreeSet<Member> {
+        let owners: BTreeSet<_> = table.ranges().filter_map(|(_, range)| range.owner()).collect();
+        let empty = table.leaving().filter(|member| !owners.contains(member)).cloned();
+        empty.chain(self.detector.held_dead()).collect()
+    }
+
+    /// Lives that say that they will be stopped, where the control log does not say so yet.
+    fn leaving(&self, table: &Table) -> impl Iterator<Item = Order> {
+        let said = self.reports.values().filter(|report| report.is_leaving);
+        let news = said.filter(|report| !table.leaving().any(|it| *it == report.member));
+        news.map(|report| Order::Leave { member: report.member.clone() })
     }
 
     /// What the plan is made from. A node that is suspect gets nothing new. A range on its way counts

@@ -52,7 +52,18 @@ pub struct Life {
     /// The epochs of the owners whose ranges it was ordered to copy.
     copies: BTreeMap<RangeId, Epoch>,
     reports: u64,
-    is_over: bool,
+    course: Course,
+}
+
+/// Where a life is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Course {
+    /// It goes on.
+    On,
+    /// So it does, until others have its ranges.
+    Leaving,
+    /// It was declared dead, or told to end.
+    Over,
 }
 
 /// How far a life has come with a range that is or was its own.
@@ -77,7 +88,15 @@ impl Life {
     #[must_use]
     pub fn new(member: Member) -> Self {
         let (holdings, copies) = (BTreeMap::new(), BTreeMap::new());
-        Self { member, holdings, copies, reports: 0, is_over: false }
+        Self { member, holdings, copies, reports: 0, course: Course::On }
+    }
+
+    /// It was asked to stop. It says so in its reports, and serves on until others have its ranges:
+    /// then it is declared dead, with nothing left.
+    pub fn leave(&mut self) {
+        if self.course == Course::On {
+            self.course = Course::Leaving;
+        }
     }
 
     /// Which life it is.
@@ -89,14 +108,16 @@ impl Life {
     /// Whether it was declared dead, or told to end. It must drop everything.
     #[must_use]
     pub const fn is_over(&self) -> bool {
-        self.is_over
+        matches!(self.course, Course::Over)
     }
 
     /// The control log says this by now.
     pub fn follow(&mut self, table: &Table) -> Vec<Deed> {
         let standing = table.standing(&self.member);
-        self.is_over |= standing.is_some_and(|standing| !standing.is_alive());
-        if self.is_over {
+        if standing.is_some_and(|standing| !standing.is_alive()) {
+            self.course = Course::Over;
+        }
+        if self.is_over() {
             return Vec::new();
         }
         // It is said to be closed until the control log has passed that by.
@@ -122,7 +143,7 @@ impl Life {
     /// Who leads orders this. An order that is not about this life, or about an epoch that `table`
     /// doesn't have yet or no longer, does nothing: it comes again where it is still meant.
     pub fn obey(&mut self, order: &Order, table: &Table) -> Option<Deed> {
-        if order.addressee() != Some(&self.member) || self.is_over {
+        if order.addressee() != Some(&self.member) || self.is_over() {
             return None;
         }
         match *order {
@@ -133,7 +154,7 @@ impl Life {
                 Some(Deed::Cool { range })
             }
             Order::Rejoin { .. } => {
-                self.is_over = true;
+                self.course = Course::Over;
                 None
             }
             // The control log says so too.
@@ -141,7 +162,8 @@ impl Life {
             Order::Fence { .. }
             | Order::Assign { .. }
             | Order::Move { .. }
-            | Order::Split { .. } => None,
+            | Order::Split { .. }
+            | Order::Leave { .. } => None,
         }
     }
 
@@ -228,7 +250,9 @@ impl Life {
             Holding { range, epoch, stage: held.stage(), load }
         };
         let holdings = self.holdings.iter().map(holding).collect();
-        Report { member: self.member.clone(), number: self.reports, holdings, copies }
+        let (member, number) = (self.member.clone(), self.reports);
+        let is_leaving = self.course == Course::Leaving;
+        Report { member, number, holdings, copies, is_leaving }
     }
 }
 

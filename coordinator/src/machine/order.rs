@@ -52,6 +52,11 @@ pub enum Order {
         /// What it becomes.
         children: Vec<Division>,
     },
+    /// The leader: write down that a life will be stopped, as it says of itself.
+    Leave {
+        /// The life.
+        member: Member,
+    },
     /// An owner: restore the range and serve it. A life that has closed the range under this epoch or
     /// a later one does nothing: what it would commit is in nobody's past.
     Serve {
@@ -105,6 +110,7 @@ impl Order {
             Self::Assign { .. }
             | Self::Move { .. }
             | Self::Split { .. }
+            | Self::Leave { .. }
             | Self::Serve { .. }
             | Self::Release { .. }
             | Self::Warm { .. }
@@ -122,9 +128,11 @@ impl Order {
             | Self::Warm { member, .. }
             | Self::Rejoin { member }
             | Self::Cool { member, .. } => Some(member),
-            Self::Fence { .. } | Self::Assign { .. } | Self::Move { .. } | Self::Split { .. } => {
-                None
-            }
+            Self::Fence { .. }
+            | Self::Assign { .. }
+            | Self::Move { .. }
+            | Self::Split { .. }
+            | Self::Leave { .. } => None,
         }
     }
 
@@ -141,12 +149,13 @@ impl Order {
     }
 }
 
-/// What `orders` put into the control log without anything else having to happen first: moves and
-/// splits before assignments, since the former owner serves no more. Fences are not among it.
+/// What `orders` put into the control log without anything else having to happen first: who leaves, since
+/// its source partitions are read elsewhere from then on; then moves and splits before assignments, since
+/// the former owner serves no more. Fences are not among it.
 #[must_use]
 pub fn changes(orders: &[Order]) -> Vec<Change> {
     let mut moved: BTreeMap<&Member, Vec<Handover>> = BTreeMap::new();
-    let (mut assignments, mut splits) = (Vec::new(), Vec::new());
+    let (mut assignments, mut splits, mut leaving) = (Vec::new(), Vec::new(), Vec::new());
     for order in orders {
         match order {
             Order::Move { range, member, to, next, epoch } => {
@@ -162,6 +171,7 @@ pub fn changes(orders: &[Order]) -> Vec<Change> {
                 let (range, to, epoch) = (*range, *to, *epoch);
                 splits.push(Change::Split { member, range, to, epoch, children });
             }
+            Order::Leave { member } => leaving.push(Change::Leaving { member: member.clone() }),
             Order::Fence { .. }
             | Order::Serve { .. }
             | Order::Release { .. }
@@ -176,5 +186,5 @@ pub fn changes(orders: &[Order]) -> Vec<Change> {
     });
     assignments.sort_by_key(|assignment| assignment.range);
     let assigned = (!assignments.is_empty()).then_some(Change::Assigned { assignments });
-    moved.chain(splits).chain(assigned).collect()
+    leaving.into_iter().chain(moved).chain(splits).chain(assigned).collect()
 }

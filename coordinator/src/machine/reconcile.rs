@@ -24,11 +24,11 @@ impl Observed<'_> {
     #[must_use]
     pub fn facts(&self) -> Facts {
         let serving = self.serving();
-        let condition = |node| match self.table.intent(node) {
-            _ if !serving.contains_key(node) => Condition::Dead,
-            Intent::Serve => Condition::Serving,
-            Intent::Cordon => Condition::Cordoned,
-            Intent::Drain => Condition::Draining,
+        let condition = |node| match (serving.get(node), self.table.intent(node)) {
+            (None, _) => Condition::Dead,
+            (Some(member), _) if self.table.drains(member) => Condition::Draining,
+            (Some(_), Intent::Cordon) => Condition::Cordoned,
+            (Some(_), Intent::Serve | Intent::Drain) => Condition::Serving,
         };
         let members = self.table.members().map(|(member, _)| &member.node);
         Facts {

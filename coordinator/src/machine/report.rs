@@ -19,6 +19,8 @@ pub struct Report {
     pub holdings: Vec<Holding>,
     /// The ranges of others that it keeps warm.
     pub copies: Vec<Copy>,
+    /// Whether it was asked to stop, and waits until others have its ranges.
+    pub is_leaving: bool,
 }
 
 impl Report {
@@ -27,6 +29,7 @@ impl Report {
     pub fn says_same(&self, other: &Self) -> bool {
         let told = |held: &Holding| (held.range, held.epoch, held.stage);
         self.copies == other.copies
+            && self.is_leaving == other.is_leaving
             && self.holdings.iter().map(told).eq(other.holdings.iter().map(told))
     }
 }

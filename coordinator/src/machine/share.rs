@@ -61,13 +61,20 @@ pub fn aggregators<'a>(
     dimensions.into_iter().filter_map(sum).collect()
 }
 
-/// The last life of each node that lives, but for those that drain, unless all do.
+/// Whether another node than `node` could take ranges over: it lives, and is neither cordoned nor drained
+/// nor about to stop.
+#[must_use]
+pub fn others_serve(table: &Table, node: &NodeId) -> bool {
+    let serves = |it: &Member| !table.drains(it) && table.intent(&it.node) == Intent::Serve;
+    table.alive().any(|it| it.node != *node && serves(it))
+}
+
+/// The last life of each node that lives, but for those that drain or will be stopped, unless all do.
 fn workers(table: &Table) -> BTreeSet<&Member> {
     // Ascending, so that a node's last life is what stays.
     let lives: BTreeMap<_, _> = table.alive().map(|member| (&member.node, member)).collect();
-    let drains = |node: &NodeId| table.intent(node) == Intent::Drain;
     let staying: BTreeSet<_> =
-        lives.iter().filter(|(node, _)| !drains(node)).map(|(_, &member)| member).collect();
+        lives.values().copied().filter(|member| !table.drains(member)).collect();
     if staying.is_empty() { lives.into_values().collect() } else { staying }
 }
 

@@ -1,10 +1,10 @@
 //! The fold of the control log: who leads, who lives, and which life of which node owns which range.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proto::types::{Incarnation, NodeId, RangeId, Slot};
 
-use super::entry::{Assignment, Change, Division, Entry, Handover, Intent, Release};
+use super::entry::{Assignment, Change, Entry, Handover, Intent, Release};
 use super::member::{Member, Term};
 
 mod check;
@@ -12,7 +12,7 @@ mod keys;
 mod range;
 mod refused;
 
-pub use range::{Range, Span, Tenure};
+pub use range::{Ancestor, Range, Span, Tenure};
 pub use refused::Refused;
 
 /// What the control log says up to some slot. Two tables of the same slots are equal.
@@ -25,6 +25,8 @@ pub struct Table {
     last_range: Option<RangeId>,
     /// What operators want of nodes. One that is absent is to serve.
     intents: BTreeMap<NodeId, Intent>,
+    /// The lives that will be stopped and are not over yet.
+    leaving: BTreeSet<Member>,
 }
 
 /// Who won the last leader slot.
@@ -72,15 +74,17 @@ impl Table {
             Change::Assigned { assignments } => self.assign(assignments),
             Change::Released { member, releases } => self.release(&member, &releases),
             Change::Intended { node, intent } => self.intend(node, intent),
+            Change::Leaving { member } => drop(self.leaving.insert(member)),
             Change::Moved { member, handovers } => self.hand_over(&member, handovers),
             Change::Split { member, range, to, epoch, children } => {
-                let past = self.close(range, &member, to);
-                for Division { range, keys } in children {
-                    self.insert(range, Range::heir(keys, epoch, &member, past.clone()));
+                let parent = self.close(range, &member, to);
+                for (place, child) in children.iter().enumerate() {
+                    let share = (child.keys, place == 0);
+                    self.insert(child.range, parent.child(range, share, epoch, &member));
                 }
             }
             Change::Merged { member, left, right, to, epoch, child } => {
-                let pasts = [left, right].map(|range| self.close(range, &member, to));
+                let pasts = [left, right].map(|range| self.close(range, &member, to).lineage);
                 let heir = Range::heir(child.keys, epoch, &member, pasts.concat());
                 self.insert(child.range, heir);
             }
@@ -161,7 +165,20 @@ impl Table {
         self.intents.get(node).copied().unwrap_or_default()
     }
 
+    /// The lives that will be stopped, and may still own ranges.
+    pub fn leaving(&self) -> impl Iterator<Item = &Member> {
+        self.leaving.iter()
+    }
+
+    /// Whether this life is to own nothing, and to work on nothing for all: it will be stopped, or an
+    /// operator wants its node drained.
+    #[must_use]
+    pub fn drains(&self, member: &Member) -> bool {
+        self.intent(&member.node) == Intent::Drain || self.leaving.contains(member)
+    }
+
     fn bury(&mut self, member: &Member, fenced_at: Slot) {
+        self.leaving.remove(member);
         self.members.insert(member.clone(), Standing::Dead { fenced_at });
         let owned = self.ranges.iter_mut().filter(|(_, range)| range.owner() == Some(member));
         owned.for_each(|(&id, range)| range.end(id, member, fenced_at));
@@ -196,11 +213,11 @@ impl Table {
         self.ranges.insert(id, range);
     }
 
-    /// Takes a range out, and says where its past is.
-    fn close(&mut self, id: RangeId, member: &Member, to: Slot) -> Vec<Span> {
+    /// Takes a range out, whose past ends so.
+    fn close(&mut self, id: RangeId, member: &Member, to: Slot) -> Range {
         let mut range = self.ranges.remove(&id).expect("checked before");
         range.end(id, member, to);
-        range.lineage
+        range
     }
 
     fn intend(&mut self, node: NodeId, intent: Intent) {

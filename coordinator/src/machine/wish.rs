@@ -76,11 +76,6 @@ pub enum Denied {
     /// All numbers of ranges have been used.
     #[error("split {0}: all numbers of ranges have been used")]
     NoNumber(RangeId),
-    /// The nodes cannot restore a range from another's past.
-    #[error(
-        "split {0}: the nodes of this version cannot restore a range from the past of another yet"
-    )]
-    CannotInherit(RangeId),
     /// The owner cannot close both at equal positions.
     #[error(
         "merge {left} and {right}: ranges merge only at equal positions, and the nodes of this \
@@ -101,16 +96,6 @@ fn leads(leader: Option<&NodeId>) -> String {
     )
 }
 
-/// What nodes can do with ranges that come from others.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Descent {
-    /// A range has its own past only: none may be split.
-    #[default]
-    Own,
-    /// A range can be restored from the past of one that it was split off from.
-    Inherited,
-}
-
 /// What one leader was asked for and has not come to forget. Its successor has to be asked again.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Wishes {
@@ -126,12 +111,7 @@ impl Wishes {
     /// # Errors
     ///
     /// [`Denied`], with what to do.
-    pub fn ask(
-        &mut self,
-        request: &Request,
-        (table, facts): (&Table, &Facts),
-        descent: Descent,
-    ) -> Result<(), Denied> {
+    pub fn ask(&mut self, request: &Request, table: &Table, facts: &Facts) -> Result<(), Denied> {
         match request {
             Request::Intend { node, .. } if !facts.nodes.contains_key(node) => {
                 Err(Denied::NoNode(node.clone()))
@@ -149,9 +129,6 @@ impl Wishes {
             }
             Request::Split { range, at } => {
                 let at = cut(*range, known(table, *range)?, *at)?;
-                if descent == Descent::Own {
-                    return Err(Denied::CannotInherit(*range));
-                }
                 numbers(table).ok_or(Denied::NoNumber(*range))?;
                 self.splits.insert(*range, at);
                 Ok(())

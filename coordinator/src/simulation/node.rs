@@ -99,6 +99,11 @@ impl Node {
         self.ticket += 1;
     }
 
+    /// It is asked to stop; another process of it starts when that life is over.
+    pub(super) fn leave(&mut self) {
+        self.process.iter_mut().for_each(|process| process.life.leave());
+    }
+
     pub(super) fn freeze(&mut self, until: u64) {
         self.asleep_until = until;
     }

@@ -65,6 +65,7 @@ impl Given {
                 | Change::Divided { .. }
                 | Change::Released { .. }
                 | Change::Intended { .. }
+                | Change::Leaving { .. }
                 | Change::Split { .. }
                 | Change::Merged { .. } => {}
             }

@@ -64,6 +64,8 @@ pub(super) struct Report {
     pub(super) holdings: Vec<Holding>,
     #[prost(message, repeated, tag = "4")]
     pub(super) copies: Vec<Copy>,
+    #[prost(bool, tag = "5")]
+    pub(super) is_leaving: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

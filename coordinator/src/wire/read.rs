@@ -54,6 +54,7 @@ fn report(it: message::Report) -> Result<Report, Unread> {
         number: it.number,
         holdings: it.holdings.iter().map(holding).collect::<Result<_, _>>()?,
         copies: it.copies.iter().map(copy).collect::<Result<_, _>>()?,
+        is_leaving: it.is_leaving,
     })
 }
 

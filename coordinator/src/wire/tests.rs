@@ -45,8 +45,16 @@ fn any_report() -> impl Strategy<Value = Report> {
     let copy = (any_range(), any_epoch(), any::<bool>())
         .prop_map(|(range, epoch, is_ready)| Copy { range, epoch, is_ready });
     let holdings = prop::collection::vec(any_holding(), 0..5);
-    (any_member(), any::<u64>(), holdings, prop::collection::vec(copy, 0..5))
-        .prop_map(|(member, number, holdings, copies)| Report { member, number, holdings, copies })
+    let copies = prop::collection::vec(copy, 0..5);
+    (any_member(), any::<u64>(), holdings, copies, any::<bool>()).prop_map(
+        |(member, number, holdings, copies, is_leaving)| Report {
+            member,
+            number,
+            holdings,
+            copies,
+            is_leaving,
+        },
+    )
 }
 
 fn any_order() -> impl Strategy<Value = Order> {
@@ -147,7 +155,13 @@ fn parts_that_cannot_be_are_refused_by_name() {
     let stage = |stage| {
         let member = Some(message::Member { node: "a".to_owned(), incarnation: 1 });
         let holdings = vec![message::Holding { stage, ..message::Holding::default() }];
-        message::Kind::Report(message::Report { member, number: 1, holdings, copies: vec![] })
+        message::Kind::Report(message::Report {
+            member,
+            number: 1,
+            holdings,
+            copies: vec![],
+            is_leaving: false,
+        })
     };
     let check = |kind, expected| {
         let frame = message::Frame { format: FORMAT, letter: Some(kind) };

@@ -49,6 +49,7 @@ fn report(report: &Report) -> message::Report {
         number: report.number,
         holdings: report.holdings.iter().map(holding).collect(),
         copies: report.copies.iter().map(copy).collect(),
+        is_leaving: report.is_leaving,
     }
 }
 
@@ -79,9 +80,11 @@ fn order(order: &Order) -> Option<message::Order> {
         Order::Cool { range, .. } => (order::COOL, range.0, 0),
         Order::Rejoin { .. } => (order::REJOIN, 0, 0),
         // The leader's own.
-        Order::Fence { .. } | Order::Assign { .. } | Order::Move { .. } | Order::Split { .. } => {
-            return None;
-        }
+        Order::Fence { .. }
+        | Order::Assign { .. }
+        | Order::Move { .. }
+        | Order::Split { .. }
+        | Order::Leave { .. } => return None,
     };
     let member = order.addressee().map(member);
     Some(message::Order { kind, member, range: range.into(), epoch })

@@ -101,6 +101,14 @@ pub const DRILLS: &[Drill] = &[
         inject: restart::planned_move,
     },
     Drill {
+        name: "split-range",
+        title: "an operator has a range become two",
+        promise: "nothing is lost or counted twice; its results pause for as long as a restore takes",
+        needs: Needs::Plain,
+        round_s: 12,
+        inject: restart::split,
+    },
+    Drill {
         name: "local-state-removed",
         title: "kill -9 of a node whose disk is lost too, and which starts again at once",
         promise: "it comes back from objects alone",

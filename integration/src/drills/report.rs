@@ -106,7 +106,8 @@ impl Round {
         };
         let recovered = tracks.iter().filter(|(id, _)| hit(id)).map(back).max().unwrap_or(began);
         let pause = |is_hit: bool, window| {
-            let of = tracks.iter().filter(|(id, _)| hit(id) == is_hit);
+            let there = tracks.iter().filter(|(id, _)| !fault.gone.contains(*id));
+            let of = there.filter(|(id, _)| hit(id) == is_hit);
             of.map(|(_, it)| longest(&it.times, window).length_ms).max().unwrap_or_default()
         };
         let (until, healing) = ((began, recovered), ((recovered + 1).min(whole), whole));
@@ -180,7 +181,9 @@ impl Report {
     ) {
         // Only what was seen until then: the first fault comes right behind.
         let until = |times: &[u64]| times.partition_point(|it| *it <= calm.1);
-        let pauses = tracks.values().map(|it| longest(&it.times[..until(&it.times)], calm));
+        // A range that came later, out of another, had no part in it.
+        let there = tracks.values().filter(|it| until(&it.times) > 0);
+        let pauses = there.map(|it| longest(&it.times[..until(&it.times)], calm));
         self.calm_pause_ms = pauses.map(|it| it.length_ms).max().unwrap_or_default();
         let mut times: Vec<u64> = tracks.values().flat_map(|it| it.times.clone()).collect();
         times.sort_unstable();

@@ -99,6 +99,24 @@ pub(super) fn planned_move(
     .boxed_local()
 }
 
+/// Splits one range in the middle of its keys.
+pub(super) fn split(
+    stage: &mut Stage,
+    view: View,
+    round: usize,
+) -> LocalBoxFuture<'_, anyhow::Result<Fault>> {
+    async move {
+        let ranges: Vec<u64> = view.owned().into_iter().collect();
+        let range = ranges[round * 5 % ranges.len()];
+        let mut fault = stage.fault([range].into(), false);
+        fault.hit = stage.split(range).await?;
+        fault.gone.insert(range);
+        stage.served(&mut fault).await?;
+        Ok(fault)
+    }
+    .boxed_local()
+}
+
 /// The input itself is the failure.
 pub(super) fn odd_input(
     stage: &mut Stage,

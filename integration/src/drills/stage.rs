@@ -37,6 +37,10 @@ pub struct Stage {
     results: Results,
     feed: Process,
     clock: Clock,
+    /// How many ranges there are.
+    ranges: usize,
+    /// Those that are no more.
+    gone: BTreeSet<u64>,
 }
 
 impl std::fmt::Debug for Stage {
@@ -65,7 +69,9 @@ impl Stage {
         let results =
             Results::watch(&cluster.drain().brokers(), &topic, std::sync::Arc::clone(&clock))?;
         let feed = cluster.drain().feed()?;
-        let mut stage = Self { cluster, broker, props, results, feed, clock };
+        let ranges = usize::try_from(RANGES)?;
+        let mut stage =
+            Self { cluster, broker, props, results, feed, clock, ranges, gone: BTreeSet::new() };
         stage.whole().await?;
         Ok(stage)
     }
@@ -105,15 +111,15 @@ impl Stage {
     /// Where that does not come, with how it stands instead.
     pub async fn whole(&mut self) -> anyhow::Result<()> {
         let (mut view, mut last) = (View::default(), BTreeMap::new());
-        let nodes = self.cluster.size();
-        let ranges = usize::try_from(RANGES)?;
+        let (nodes, ranges) = (self.cluster.size(), self.ranges);
         let began_ms = self.now();
         while self.now() < began_ms + u64::try_from(PATIENCE.as_millis())? {
             ensure!(self.is_fed()?, "the load ended before the drill: give it more --seconds");
             view = self.cluster.view(None).await.unwrap_or_default();
             last = self.results.last();
             let fresh_ms = self.now().saturating_sub(FRESH_MS);
-            let is_fresh = last.len() == ranges && last.values().all(|it| *it >= fresh_ms);
+            let is_fresh = |id: &u64| last.get(id).is_some_and(|it| *it >= fresh_ms);
+            let is_fresh = view.serving.iter().all(is_fresh);
             if view.is_whole(nodes, ranges) && is_fresh {
                 return Ok(());
             }
@@ -129,12 +135,37 @@ impl Stage {
     #[must_use]
     pub fn fault(&self, hit: BTreeSet<u64>, is_moved: bool) -> Fault {
         let began_ms = self.now();
-        Fault { began_ms, hit, is_moved, before: self.results.epochs(), marks: Vec::new() }
+        let (before, gone) = (self.results.epochs(), self.gone.clone());
+        Fault { began_ms, hit, gone, is_moved, before, marks: Vec::new() }
     }
 
     /// Something happened now.
     pub fn mark(&self, fault: &mut Fault, what: &str) {
         fault.marks.push((what.to_owned(), self.now()));
+    }
+
+    /// A range becomes two, under load: waits until its owner serves them, and says which they are.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not granted, or does not come.
+    pub async fn split(&mut self, range: u64) -> anyhow::Result<BTreeSet<u64>> {
+        let before = self.view().await?.owned();
+        self.cluster.ask_to_split(range).await?;
+        let split = async {
+            loop {
+                let view = self.cluster.view(None).await.unwrap_or_default();
+                let children: BTreeSet<u64> = view.serving.difference(&before).copied().collect();
+                if children.len() == 2 {
+                    return children;
+                }
+                sleep(POLL).await;
+            }
+        };
+        let children = tokio::time::timeout(PATIENCE, split).await;
+        self.ranges += 1;
+        self.gone.insert(range);
+        children.with_context(|| format!("wait until range {range} has become two"))
     }
 
     /// Waits until the others know that `victim` has none of the ranges any more that were hit.

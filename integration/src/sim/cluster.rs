@@ -27,7 +27,7 @@ mod wires;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use coordinator::machine::entry::Entry;
+use coordinator::machine::entry::{Change, Division, Entry};
 use coordinator::machine::table::Table;
 use proto::types::{RangeId, RecordTime, Slot};
 
@@ -146,6 +146,8 @@ impl Cluster {
             let node = &mut self.nodes[number];
             self.out.skew_ms = node.skew_ms;
             node.go_on(NODES, &self.logs, &mut self.net, &mut self.out)?;
+            self.look()?;
+            let node = &mut self.nodes[number];
             if awake[number] {
                 for _ in 0..self.out.random.within(1, steps) {
                     node.step(&mut self.net, &mut self.out)?;
@@ -164,6 +166,7 @@ impl Cluster {
             self.out.trace.note_bytes(&object);
             let slot = self.next;
             let entry = Entry::open(&object).with_context(|| format!("I1: open slot {slot}"))?;
+            self.note(&entry.change);
             self.table.apply(entry).with_context(|| format!("I1: fold slot {slot}"))?;
             self.next = slot.next();
         }
@@ -175,6 +178,28 @@ impl Cluster {
             self.out.table = Arc::new(self.table.clone());
         }
         Ok(())
+    }
+
+    /// Ranges come to be.
+    fn note(&mut self, change: &Change) {
+        let pair = |it: &Division| (it.range, it.keys);
+        let watch = &mut self.out.watch;
+        match change {
+            Change::Divided { ranges } => watch.divided(ranges.iter().map(pair)),
+            Change::Split { range, children, .. } => {
+                let children: Vec<_> = children.iter().map(pair).collect();
+                watch.split(*range, &children);
+            }
+            Change::Leader { .. }
+            | Change::Joined { .. }
+            | Change::Dead { .. }
+            | Change::Assigned { .. }
+            | Change::Released { .. }
+            | Change::Intended { .. }
+            | Change::Leaving { .. }
+            | Change::Moved { .. }
+            | Change::Merged { .. } => {}
+        }
     }
 
     /// The ranges of lives that go on, whoever owns them by the control log.
@@ -193,11 +218,13 @@ impl Cluster {
     }
 
     fn open_gates(&mut self) {
-        let ranges = self.out.shape.ranges.len();
-        let ids = (0u16..).map(RangeId).take(ranges);
-        let clocks: Vec<_> = ids.map(|id| self.clock(id)).collect();
-        let clock = |range: RangeId| clocks.get(usize::from(range.0)).copied().flatten();
-        self.gates.open(&mut self.bank, &mut self.out, clock);
+        let ranges = self.table.ranges();
+        let clocks: Vec<_> = ranges.map(|(id, it)| (it.keys, id, self.clock(id))).collect();
+        let of = |hash: u64| {
+            let found = clocks.iter().find(|(keys, ..)| keys.contains(hash));
+            found.map_or((RangeId(0), None), |&(_, id, clock)| (id, clock))
+        };
+        self.gates.open(&mut self.bank, &mut self.out, of);
     }
 
     /// One round of everything, without a fault; whether the history has come to rest.

@@ -66,11 +66,15 @@ pub enum Fault {
     Intent,
     /// An operator wants a range elsewhere.
     Move,
+    /// A node is asked to stop; once others have its ranges it is back as another life.
+    Leave,
+    /// An operator wants a range to become two.
+    Split,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 32] = [
         Self::Crash,
         Self::LoseTail,
         Self::LoseStore,
@@ -101,6 +105,8 @@ impl Fault {
         Self::Contend,
         Self::Intent,
         Self::Move,
+        Self::Leave,
+        Self::Split,
     ];
 
     /// Those that happen to a node alone.
@@ -126,7 +132,8 @@ impl Fault {
             Self::WrongPlace | Self::LostLetter | Self::TwiceLetter | Self::Slow => 50,
             Self::Store => 60,
             Self::Freeze | Self::Cut | Self::CutOneWay => 8,
-            Self::Broken | Self::Clock | Self::Contend | Self::Intent | Self::Move => 5,
+            Self::Broken | Self::Clock | Self::Contend | Self::Intent => 5,
+            Self::Move | Self::Leave | Self::Split => 5,
         }
     }
 }

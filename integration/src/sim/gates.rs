@@ -27,20 +27,20 @@ impl Gates {
         self.waiting.is_empty()
     }
 
-    /// Messages are sent once what they wait for has been said, or committed; `held` is the clock of a range in
-    /// memory, where that counts.
+    /// Messages are sent once what they wait for has been said, or committed; `of` says which range has a key, and its
+    /// clock in memory, where that counts.
     pub(super) fn open(
         &mut self,
         bank: &mut Bank,
         out: &mut Outside,
-        held: impl Fn(RangeId) -> Option<RecordTime>,
+        of: impl Fn(u64) -> (RangeId, Option<RecordTime>),
     ) {
         self.incomplete.extend(out.sink.take_incomplete());
         let waiting: Vec<_> = self.waiting.iter().copied().collect();
         for at in waiting {
             let transaction = &bank.transactions[at];
             let is_open = self.incomplete.contains(&transaction.id)
-                && (transaction.kind == Kind::Corrected || is_over(at, bank, out, &held));
+                && (transaction.kind == Kind::Corrected || is_over(at, bank, out, &of));
             if is_open {
                 self.waiting.remove(&at);
                 send(at, bank, out);
@@ -55,16 +55,15 @@ fn is_over(
     at: usize,
     bank: &Bank,
     out: &Outside,
-    held: &impl Fn(RangeId) -> Option<RecordTime>,
+    of: &impl Fn(u64) -> (RangeId, Option<RecordTime>),
 ) -> bool {
     let settings = &out.shape.settings;
     let last = last_ms(bank, at, &out.source);
     let over_ms = last + settings.deadline_ms + settings.correction_ms + 200;
     let hash = TransactionKey::of(bank.transactions[at].id.as_bytes()).hash();
-    let range = out.shape.ranges.iter().position(|keys| keys.contains(hash)).unwrap_or(0);
-    let range = RangeId(u16::try_from(range).unwrap_or(0));
+    let (range, held) = of(hash);
     let committed = out.watch.head(range).clock;
-    let held = if out.faults.are_over() { held(range) } else { None };
+    let held = held.filter(|_| out.faults.are_over());
     committed.max(held.unwrap_or(committed)).0 >= over_ms
 }
 

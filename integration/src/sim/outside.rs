@@ -79,10 +79,12 @@ impl Disk {
 impl Outside {
     /// What there is at the start of a history of that shape, and what its source holds.
     pub(super) fn new(shape: Shape, mut random: Random, plant: Option<Plant>) -> (Self, Bank) {
-        let mut source = Source::new(names(&shape.partitions), shape.ranges.clone());
+        let mut source = Source::new(names(&shape.partitions));
         let bank = Bank::draw(&shape, &mut source, &mut random);
         let panics = bank.transactions.iter().filter(|it| it.kind == Kind::Panics);
-        let (objects, disks, watch, trace, late) = Default::default();
+        let (objects, disks, trace, late) = Default::default();
+        let mut watch = Watch::default();
+        watch.divided((0..).map(RangeId).zip(shape.ranges.iter().copied()));
         let out = Self {
             plant,
             faults: shape.faults.clone(),

@@ -45,11 +45,17 @@ pub enum Plant {
     LeaderLostAsWon,
     /// I10: slots are trimmed behind what is in the ranges' stores, as if that were a snapshot.
     TrimFromMemory,
+    /// I8, I9: each child of a split has its parent's figures and account.
+    TwoHeirs,
+    /// I2: a child of a split keeps what is of its sibling's keys.
+    StrangersKept,
+    /// I2: who was to feed a range that was split goes on with it beside its children.
+    ParentFed,
 }
 
 impl Plant {
     /// Every bug.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::PositionApart,
         Self::PublishEarly,
         Self::LostAsWon,
@@ -69,6 +75,9 @@ impl Plant {
         Self::StaleCopy,
         Self::LeaderLostAsWon,
         Self::TrimFromMemory,
+        Self::TwoHeirs,
+        Self::StrangersKept,
+        Self::ParentFed,
     ];
 
     /// Whether histories of that kind find it.
@@ -81,7 +90,10 @@ impl Plant {
             | Self::SinkNotFenced
             | Self::StaleCopy
             | Self::LeaderLostAsWon
-            | Self::TrimFromMemory => matches!(kind, Kind::Together),
+            | Self::TrimFromMemory
+            | Self::TwoHeirs
+            | Self::StrangersKept
+            | Self::ParentFed => matches!(kind, Kind::Together),
             Self::PositionApart
             | Self::PublishEarly
             | Self::LostAsWon
@@ -124,6 +136,9 @@ impl fmt::Display for Plant {
             Self::StaleCopy => "stale-copy",
             Self::LeaderLostAsWon => "leader-lost-as-won",
             Self::TrimFromMemory => "trim-from-memory",
+            Self::TwoHeirs => "two-heirs",
+            Self::StrangersKept => "strangers-kept",
+            Self::ParentFed => "parent-fed",
         })
     }
 }

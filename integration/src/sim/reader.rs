@@ -13,6 +13,7 @@ use proto::types::{Epoch, KeyRange, Offset, PartitionIndex, RangeId, RecordTime}
 use super::fault::Fault;
 use super::outside::Outside;
 use super::owned::{Message, Owned};
+use super::plant::Plant;
 use super::rules::decoder;
 
 /// Who a reader feeds.
@@ -30,6 +31,7 @@ pub(super) type Sent = Vec<(u64, ToOwner)>;
 
 /// The reader of one source partition.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "one of them plants a bug")]
 pub(super) struct Reader {
     index: PartitionIndex,
     at: Position,
@@ -44,6 +46,7 @@ pub(super) struct Reader {
     said: Option<(Offset, RecordTime)>,
     /// A batch that was sent, to be sent again.
     old: Option<(RangeId, Batch)>,
+    keeps_parents: bool,
 }
 
 impl Reader {
@@ -52,7 +55,18 @@ impl Reader {
         let decoder = decoder(name.leg);
         let router = Router::single(index, name, decoder);
         let (targets, back, epochs) = Default::default();
-        Self { index, at, router, targets, back, epochs, has_moved: false, said: None, old: None }
+        Self {
+            index,
+            at,
+            router,
+            targets,
+            back,
+            epochs,
+            has_moved: false,
+            said: None,
+            old: None,
+            keeps_parents: out.has(Plant::ParentFed),
+        }
     }
 
     /// One that feeds all of these ranges.
@@ -77,14 +91,20 @@ impl Reader {
 
     /// A range is fed from there on, by that way.
     pub(super) fn feed(&mut self, target: Target, from: Position) {
-        let newest = self.epochs.entry(target.range).or_default();
-        if newest.fences(target.epoch) {
+        if self.epochs.get(&target.range).is_some_and(|newest| newest.fences(target.epoch)) {
             return;
         }
-        *newest = target.epoch;
+        let keeps_parents = self.keeps_parents;
+        let overlaps = |it: &Target| {
+            !keeps_parents && it.range != target.range && it.keys.overlaps(target.keys)
+        };
+        if self.targets.iter().any(|it| overlaps(it) && it.epoch >= target.epoch) {
+            return;
+        }
+        self.epochs.insert(target.range, target.epoch);
         self.has_moved = true;
         let is_first = self.targets.is_empty();
-        self.targets.retain(|it| it.range != target.range);
+        self.targets.retain(|it| it.range != target.range && !overlaps(it));
         self.targets.push(target);
         self.targets.sort_by_key(|it| it.range);
         if is_first {

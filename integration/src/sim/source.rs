@@ -1,5 +1,7 @@
 //! The simulated source: partitions of records that become visible as time passes and can be read again.
 
+use std::ops::Range;
+
 use actors::source::{Progress, Record};
 use proto::types::{KeyRange, Offset, PartitionIndex, RecordTime, SourcePartition, TransactionKey};
 
@@ -14,7 +16,7 @@ struct Stored {
     record_ms: u64,
     visible_ms: u64,
     payload: Option<Vec<u8>>,
-    range: usize,
+    hash: u64,
 }
 
 /// A record that is to be put into a partition.
@@ -34,23 +36,18 @@ pub(super) struct Message {
 #[derive(Clone, Debug)]
 pub(super) struct Source {
     names: Vec<SourcePartition>,
-    ranges: Vec<KeyRange>,
     partitions: Vec<Vec<Stored>>,
 }
 
 impl Source {
     /// Empty partitions.
     #[must_use]
-    pub(super) fn new(names: Vec<SourcePartition>, ranges: Vec<KeyRange>) -> Self {
+    pub(super) fn new(names: Vec<SourcePartition>) -> Self {
         let partitions = vec![Vec::new(); names.len()];
-        Self { names, ranges, partitions }
+        Self { names, partitions }
     }
 
     /// Appends a record, now and then behind a gap of offsets; answers with its offset.
-    ///
-    /// # Panics
-    ///
-    /// Never: the ranges cover every key.
     pub(super) fn append(
         &mut self,
         partition: usize,
@@ -64,14 +61,13 @@ impl Source {
         let Message { time_ms, id, payload, .. } = message;
         let id = id.unwrap_or_else(|| format!("{}@{offset}", self.names[partition]));
         let hash = TransactionKey::of(id.as_bytes()).hash();
-        let range = self.ranges.iter().position(|keys| keys.contains(hash));
         self.partitions[partition].push(Stored {
             offset,
             time_ms,
             record_ms: record_ms.max(time_ms),
             visible_ms: visible_ms.max(message.visible_ms),
             payload,
-            range: range.expect("the ranges cover every key"),
+            hash,
         });
         offset
     }
@@ -120,11 +116,12 @@ impl Source {
         RecordTime(before.map_or(0, |it| it.record_ms))
     }
 
-    /// How many records below `offset` belong to that range.
+    /// How many records at `offsets` have those keys.
     #[must_use]
-    pub(super) fn count(&self, partition: usize, range: usize, offset: Offset) -> u64 {
+    pub(super) fn count(&self, partition: usize, keys: KeyRange, offsets: Range<Offset>) -> u64 {
         let records = self.partitions[partition].iter();
-        records.filter(|it| it.offset < offset.0 && it.range == range).count() as u64
+        let is_in = |it: &&Stored| offsets.contains(&Offset(it.offset)) && keys.contains(it.hash);
+        records.filter(is_in).count() as u64
     }
 
     /// The partitions' names.

@@ -9,7 +9,7 @@ use actors::machine::partial::keys_before;
 use actors::sink::Row;
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
-use proto::types::{RangeId, RecordTime, Sequence, Slot};
+use proto::types::{KeyRange, RangeId, RecordTime, Sequence, Slot};
 
 use super::objects::Life;
 use super::source::Source;
@@ -22,10 +22,21 @@ struct Said {
     clock: RecordTime,
 }
 
+/// Ranges that another has become, and what each of them began to count with, as their first commits show.
+#[derive(Clone, Debug)]
+struct Birth {
+    parent: Head,
+    /// Who has the parent's account, less what the others began with.
+    heir: RangeId,
+    children: BTreeMap<RangeId, Option<Vec<u64>>>,
+}
+
 /// What the journals say so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Watch {
     heads: BTreeMap<RangeId, Head>,
+    keys: BTreeMap<RangeId, KeyRange>,
+    births: Vec<Birth>,
     rows: BTreeMap<(RangeId, Sequence), Said>,
     partials: BTreeMap<(RangeId, Vec<u8>), Vec<u8>>,
     fenced: BTreeMap<Life, Slot>,
@@ -34,6 +45,43 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// Ranges are there from the beginning.
+    pub(super) fn divided(&mut self, ranges: impl IntoIterator<Item = (RangeId, KeyRange)>) {
+        self.keys.extend(ranges);
+    }
+
+    /// A range has become others, the first of which has its figures and its account.
+    pub(super) fn split(&mut self, parent: RangeId, children: &[(RangeId, KeyRange)]) {
+        let head = self.heads.remove(&parent).unwrap_or_default();
+        self.keys.remove(&parent);
+        for (place, &(child, keys)) in children.iter().enumerate() {
+            self.keys.insert(child, keys);
+            let mut begins =
+                Head { sequence: Sequence(0), acknowledged: Sequence(0), ..head.clone() };
+            if place > 0 {
+                begins.ledger = vec![Counts::default(); head.ledger.len()];
+            }
+            self.heads.insert(child, begins);
+        }
+        let Some(&(heir, _)) = children.first() else { return };
+        let inherited = |((of, key), value)| ((if of == parent { heir } else { of }, key), value);
+        self.partials = std::mem::take(&mut self.partials).into_iter().map(inherited).collect();
+        let children = children.iter().map(|(child, _)| (*child, None));
+        let is_unborn = |it: &&mut Birth| it.children.get(&parent).is_some_and(Option::is_none);
+        match self.births.iter_mut().find(is_unborn) {
+            // It has become others before it has committed anything.
+            Some(birth) => {
+                birth.children.remove(&parent);
+                birth.children.extend(children);
+                birth.heir = if birth.heir == parent { heir } else { birth.heir };
+            }
+            None => {
+                let children = children.collect();
+                self.births.push(Birth { parent: head, heir, children });
+            }
+        }
+    }
+
     /// A journal has been ended.
     ///
     /// # Errors
@@ -106,17 +154,68 @@ impl Watch {
                 "I3: partition {partition} goes back from {before:?} to {position:?}"
             );
             let counts = head.ledger.get(partition).copied().unwrap_or_default();
-            let due = source.count(partition, usize::from(range.0), position.offset);
             ensure!(counts.balances(), "I9: the ledger of partition {partition}: {counts:?}");
-            ensure!(
-                counts.consumed == due,
-                "I2: of partition {partition} {} records count, not {due}",
-                counts.consumed
-            );
         }
+        self.consumed(range, &block.head, &last, source)?;
         self.rows(&block, last.sequence)?;
         self.figures(&block);
         self.heads.insert(range, block.head);
+        Ok(())
+    }
+
+    /// I2: each record of the range's keys between two commits counts, once. With its first commit a child of a split
+    /// shows what it began with: together the children have what their parent had.
+    fn consumed(
+        &mut self,
+        range: RangeId,
+        head: &Head,
+        last: &Head,
+        source: &Source,
+    ) -> anyhow::Result<()> {
+        let keys = self.keys.get(&range).copied().context("a range that the control log lacks")?;
+        let new = |partition: usize| {
+            let at =
+                |head: &Head| head.positions.get(partition).copied().unwrap_or_default().offset;
+            source.count(partition, keys, at(last)..at(head))
+        };
+        let partitions = 0..head.positions.len();
+        let consumed = |head: &Head, it: usize| head.ledger.get(it).map_or(0, |it| it.consumed);
+        let mut births = self.births.iter_mut();
+        let birth = births.find(|it| it.children.get(&range).is_some_and(Option::is_none));
+        let Some(birth) = birth else {
+            for partition in partitions {
+                let (found, due) =
+                    (consumed(head, partition), consumed(last, partition) + new(partition));
+                ensure!(
+                    found == due,
+                    "I2: of partition {partition} {found} records count, not {due}"
+                );
+            }
+            return Ok(());
+        };
+        let begun = partitions.map(|it| consumed(head, it).checked_sub(new(it)));
+        let begun: Option<Vec<u64>> = begun.collect();
+        let begun = begun.context("I2: records of the range do not count")?;
+        let is_waiting = birth.children.get(&birth.heir).is_some_and(Option::is_none);
+        if is_waiting
+            && range != birth.heir
+            && let Some(heir) = self.heads.get_mut(&birth.heir)
+        {
+            for (counts, &records) in heir.ledger.iter_mut().zip(&begun) {
+                counts.give_open(records);
+            }
+        }
+        birth.children.insert(range, Some(begun));
+        let all: Option<Vec<_>> = birth.children.values().cloned().collect();
+        for partition in 0..birth.parent.ledger.len() {
+            let Some(all) = &all else { break };
+            let found: u64 = all.iter().map(|it| it.get(partition).copied().unwrap_or(0)).sum();
+            let due = consumed(&birth.parent, partition);
+            ensure!(
+                found == due,
+                "I9: children begin with {found} records of {partition}, not {due}"
+            );
+        }
         Ok(())
     }
 

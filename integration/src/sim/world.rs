@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use actors::machine::frame::Pass;
 use anyhow::{Context as _, ensure};
 
+use proto::types::RangeId;
+
 use super::bank::Bank;
 use super::fault::Fault;
 use super::gates::Gates;
@@ -133,7 +135,13 @@ impl World {
         let ranges = self.process.iter().flat_map(|it| &it.ranges);
         let clocks: BTreeMap<_, _> =
             ranges.map(|it| (it.id(), it.machine.status().clock)).collect();
-        self.gates.open(&mut self.bank, &mut self.out, |range| clocks.get(&range).copied());
+        let ranges = (0..).map(RangeId).zip(self.out.shape.ranges.clone());
+        let ranges: Vec<_> = ranges.collect();
+        let of = |hash: u64| {
+            let found = ranges.iter().find(|(_, keys)| keys.contains(hash));
+            found.map_or((RangeId(0), None), |(id, _)| (*id, clocks.get(id).copied()))
+        };
+        self.gates.open(&mut self.bank, &mut self.out, of);
     }
 
     /// One round of everything, without a fault; whether the history has come to rest.

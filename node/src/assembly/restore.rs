@@ -16,6 +16,7 @@ use proto::types::{RangeId, Slot};
 use super::durable::{LocalStores, journal_prefix};
 use super::telemetry;
 use crate::cli::{RestoreArguments, Restored};
+use crate::cluster::holding::ancestors;
 use crate::config::{Config, Objects};
 use crate::problem::{Code, Problem};
 
@@ -70,6 +71,7 @@ async fn holdings(logs: &ObjectLogs) -> anyhow::Result<Vec<Holding>> {
 async fn holding(logs: &ObjectLogs, id: RangeId, range: &Range) -> Result<Holding, LogError> {
     let journal = |member: &Member| logs.log(&journal_prefix(&member.node, member.incarnation));
     let ended = |span: &Span| Past {
+        range: span.range,
         life: life(&span.member),
         epoch: span.epoch,
         journal: journal(&span.member),
@@ -82,11 +84,13 @@ async fn holding(logs: &ObjectLogs, id: RangeId, range: &Range) -> Result<Holdin
         let to = journal.slots().await?.last().copied().unwrap_or_default().next();
         let before = range.lineage.iter().rev().find(|span| span.member == *owner);
         let from = before.map_or(Slot(1), |span| span.to);
-        past.push(Past { life: life(owner), epoch: range.epoch, journal, from, to });
+        let (life, epoch) = (life(owner), range.epoch);
+        past.push(Past { range: id, life, epoch, journal, from, to });
     }
     // Nothing is served here, so nobody has to be shut out of the sink.
     let ended = Arc::from([]);
-    Ok(Holding { id, keys: range.keys, epoch: range.epoch, past, ended })
+    let ancestors = ancestors(&range.ancestors);
+    Ok(Holding { id, keys: range.keys, epoch: range.epoch, past, ancestors, ended })
 }
 
 fn life(member: &Member) -> Life {

@@ -68,6 +68,7 @@ async fn single(config: Config) -> anyhow::Result<Running> {
         settings: settings(&config, shares.ranges / durable.holdings.len().max(1)),
         holdings: durable.holdings,
         stores: Box::new(durable.stores),
+        births: tokio::sync::Mutex::default(),
         snapshots: durable.snapshots.clone(),
         reads: None,
         look_back: look_back(&config, shares.prefetch, &clock, &tasks),

@@ -15,7 +15,8 @@ use crate::problem::Exit;
 #[command(after_help = "Examples:
   throughline run --config throughline.yaml
 
-Ctrl-C or SIGTERM closes the last commit and stops; a second one stops at once. Either is safe.")]
+Ctrl-C or SIGTERM hands this node's ranges to the others of its cluster, closes the last commit and stops; a second one
+stops at once. Either is safe.")]
 pub struct Arguments {
     /// The configuration.
     #[arg(long, value_name = "FILE", default_value = "throughline.yaml")]
@@ -43,7 +44,10 @@ pub(super) async fn run(
         interrupted = interrupted() => interrupted,
     };
     interrupted?;
-    io.remark("stopping: the last commit is being closed; again to stop at once")?;
+    io.remark(
+        "stopping: other nodes get its ranges, where there are any, and the last commit is closed; again to stop \
+         at once",
+    )?;
     running.stop.cancel();
     tokio::select! {
         done = stopped => done?,

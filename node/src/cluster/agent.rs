@@ -25,6 +25,7 @@ use living::{Event, Living};
 
 mod ask;
 mod contact;
+mod leave;
 mod living;
 mod setup;
 
@@ -52,6 +53,8 @@ pub struct Agent {
     /// When who leads was heard last.
     heard_ms: u64,
     asked_to_join_ms: Option<u64>,
+    /// Since when it wants to stop.
+    leaving_ms: Option<u64>,
 }
 
 type Work = FuturesUnordered<BoxFuture<'static, Event>>;
@@ -99,11 +102,12 @@ impl Agent {
             view,
             heard_ms,
             asked_to_join_ms,
+            leaving_ms: None,
         };
         (agent, seen, admin)
     }
 
-    /// Lives until it is stopped.
+    /// Lives until it is stopped: then until others have its ranges, or for as long as it may wait for that.
     ///
     /// # Errors
     ///
@@ -114,8 +118,11 @@ impl Agent {
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         peek.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ended = loop {
+            if self.may_go() {
+                break Ok(());
+            }
             let event = tokio::select! {
-                () = stop.cancelled() => break Ok(()),
+                () = stop.cancelled(), if self.leaving_ms.is_none() => Event::Leave,
                 letter = self.inbox.recv() => match letter {
                     Some(letter) => Event::Letter(letter),
                     None => break Ok(()),
@@ -146,6 +153,7 @@ impl Agent {
         match event {
             Event::Letter(letter) => self.hear(letter),
             Event::Asked(asked) => self.ask(asked),
+            Event::Leave => self.leave(),
             Event::Heartbeat => self.beat().await,
             Event::Peek => {}
             Event::Read(Ok(false)) => {}
@@ -174,7 +182,9 @@ impl Agent {
             }
         }
         if matches!(&self.phase, Phase::Living(living) if living.is_over()) {
-            warn!(node = %self.setup.node, "this life was declared dead");
+            if self.leaving_ms.is_none() {
+                warn!(node = %self.setup.node, "this life was declared dead");
+            }
             self.end();
         }
         self.report(false);

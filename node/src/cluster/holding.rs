@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use actors::engine::{Holding, Life, Past};
+use actors::engine::{Ancestor, Holding, Life, Past};
 use anyhow::Context as _;
 use coordinator::coordinator::Journals;
 use coordinator::machine::member::Member;
-use coordinator::machine::table::{Range, Span, Table};
+use coordinator::machine::table::{self, Range, Span, Table};
 use proto::types::{Epoch, RangeId};
 
 use super::body::OPEN;
@@ -22,7 +22,8 @@ pub fn owned(
     (range, epoch): (RangeId, Epoch),
 ) -> anyhow::Result<Holding> {
     let (found, past) = past(table, journals, (range, epoch))?;
-    Ok(Holding { id: range, keys: found.keys, epoch, past, ended: ended(table) })
+    let ancestors = ancestors(&found.ancestors);
+    Ok(Holding { id: range, keys: found.keys, epoch, past, ancestors, ended: ended(table) })
 }
 
 /// The range, to be copied from its owner, which goes on.
@@ -37,8 +38,9 @@ pub fn copied(
 ) -> anyhow::Result<Holding> {
     let (found, mut past) = past(table, journals, (range, epoch))?;
     let owner = found.owner().with_context(|| format!("copy {range}: nobody owns it"))?;
-    past.push(open(found, owner, journals));
-    Ok(Holding { id: range, keys: found.keys, epoch, past, ended: ended(table) })
+    past.push(open((range, found), owner, journals));
+    let ancestors = ancestors(&found.ancestors);
+    Ok(Holding { id: range, keys: found.keys, epoch, past, ancestors, ended: ended(table) })
 }
 
 /// The lives that are over, by the same table that says who owns a range: so whoever had it before is
@@ -55,7 +57,8 @@ fn past<'a>(
     let range = table.range(id).filter(|range| range.epoch == epoch);
     let range = range.with_context(|| format!("take on {id} at {epoch}: that has passed"))?;
     // I2: the data plane would look for the range's own blocks there, and find nothing.
-    if let Some(span) = range.lineage.iter().find(|span| span.range != id) {
+    let is_known = |it: RangeId| it == id || range.ancestors.iter().any(|from| from.range == it);
+    if let Some(span) = range.lineage.iter().find(|span| !is_known(span.range)) {
         let other = span.range;
         anyhow::bail!(
             "take on {id}: a part of its past is that of {other}, which this version cannot restore"
@@ -64,9 +67,21 @@ fn past<'a>(
     Ok((range, range.lineage.iter().map(|span| stretch(span, journals)).collect()))
 }
 
+/// The ranges that one came from, as the data plane knows them.
+pub fn ancestors(known: &[table::Ancestor]) -> Vec<Ancestor> {
+    let one = |it: &table::Ancestor| Ancestor {
+        range: it.range,
+        keys: it.keys,
+        passes_figures: it.passes_figures,
+        child_epoch: it.child_epoch,
+    };
+    known.iter().map(one).collect()
+}
+
 /// The stretch of a journal that a span of the control log means.
 pub fn stretch(span: &Span, journals: &dyn Journals) -> Past {
     Past {
+        range: span.range,
         life: (span.member.incarnation, span.member.node.clone()),
         epoch: span.epoch,
         journal: journals.journal(&span.member.node, span.member.incarnation),
@@ -76,8 +91,9 @@ pub fn stretch(span: &Span, journals: &dyn Journals) -> Past {
 }
 
 /// What the owner commits under its present epoch.
-fn open(range: &Range, owner: &Member, journals: &dyn Journals) -> Past {
+fn open((id, range): (RangeId, &Range), owner: &Member, journals: &dyn Journals) -> Past {
     Past {
+        range: id,
         life: (owner.incarnation, owner.node.clone()),
         epoch: range.epoch,
         journal: journals.journal(&owner.node, owner.incarnation),
@@ -181,7 +197,7 @@ mod tests {
 
     /// I2: or a child of a split would be empty.
     #[test]
-    fn what_comes_from_another_range_is_refused() {
+    fn a_child_of_a_split_has_its_parents_past_and_says_whose_it_is() {
         let (below, above) = KeyRange::FULL.split(1 << 63).unwrap();
         let children = vec![
             Division { range: RangeId(1), keys: below },
@@ -189,7 +205,35 @@ mod tests {
         ];
         let (member, to, epoch) = (member("b"), Slot(3), Epoch::new(3));
         let table = table(vec![Change::Split { member, range: R0, to, epoch, children }]);
-        let refused = owned(&table, &Logs, (RangeId(1), epoch)).unwrap_err();
-        assert!(refused.to_string().contains("that of r0"), "{refused}");
+        for (id, keys, passes_figures) in [(1, below, true), (2, above, false)] {
+            let holding = owned(&table, &Logs, (RangeId(id), epoch)).unwrap();
+            assert_eq!(past(&holding), [("a", 1, 1, 7), ("b", 2, 1, 3)]);
+            assert!(holding.past.iter().all(|past| past.range == R0));
+            assert_eq!(holding.keys, keys);
+            let parent =
+                Ancestor { range: R0, keys: KeyRange::FULL, passes_figures, child_epoch: epoch };
+            assert_eq!(holding.ancestors, [parent]);
+        }
+        let holding = copied(&table, &Logs, (RangeId(2), epoch)).unwrap();
+        assert_eq!(past(&holding), [("a", 1, 1, 7), ("b", 2, 1, 3), ("b", 3, 3, OPEN.0)]);
+        assert_eq!(holding.past.last().map(|past| past.range), Some(RangeId(2)));
+    }
+
+    /// I2: nobody restores from two pasts yet.
+    #[test]
+    fn what_comes_from_two_ranges_is_refused() {
+        let (below, above) = KeyRange::FULL.split(1 << 63).unwrap();
+        let children = vec![
+            Division { range: RangeId(1), keys: below },
+            Division { range: RangeId(2), keys: above },
+        ];
+        let (owner, to, epoch) = (member("b"), Slot(3), Epoch::new(3));
+        let split = Change::Split { member: owner.clone(), range: R0, to, epoch, children };
+        let child = Division { range: RangeId(3), keys: KeyRange::FULL };
+        let (left, right) = (RangeId(1), RangeId(2));
+        let (to, epoch) = (Slot(5), epoch.next());
+        let merge = Change::Merged { member: owner, left, right, to, epoch, child };
+        let refused = owned(&table(vec![split, merge]), &Logs, (RangeId(3), epoch)).unwrap_err();
+        assert!(refused.to_string().contains("that of r"), "{refused}");
     }
 }

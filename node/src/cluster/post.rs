@@ -202,7 +202,8 @@ mod tests {
         let (post, _inbox) = Post::new(a, "a:1".to_owned(), carrier);
         let (member, address) =
             (Member { node: b.clone(), incarnation: Incarnation(1) }, String::new());
-        let report = Report { member, number: 1, holdings: vec![], copies: vec![] };
+        let report =
+            Report { member, number: 1, holdings: vec![], copies: vec![], is_leaving: false };
         let join = Joining { node: b.clone(), address: address.clone(), ticket: 1 };
         let ask = Ask { node: b.clone(), address, ticket: 1, request: Request::Rebalance };
         for letter in [Letter::Report(report), Letter::Join(join), Letter::Ask(ask)] {

@@ -32,6 +32,8 @@ pub struct Setup {
     pub ranges: NonZeroU16,
     /// How it leads, and whether.
     pub settings: Settings,
+    /// How long it waits, when it is asked to stop, until others have its ranges.
+    pub leave_within: Duration,
     /// Where else it asks who leads.
     pub seeds: Seeds,
     /// The control log.
@@ -98,6 +100,7 @@ pub async fn start(
         node: setup.node,
         address: setup.address,
         heartbeat,
+        leave_within: setup.leave_within,
         seeds: setup.seeds,
         control: setup.control,
         journals: setup.journals,

@@ -81,8 +81,16 @@ fn is_place(text: &str) -> bool {
     is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
-/// How this node leads, and whether.
-pub(super) fn coordinator(root: &Section<'_>) -> office::Settings {
+/// What a node does for its cluster.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Coordinator {
+    /// How it leads, and whether.
+    pub office: office::Settings,
+    /// How long it waits, when it is asked to stop, until others have its ranges.
+    pub leave_within: Duration,
+}
+
+pub(super) fn coordinator(root: &Section<'_>) -> Coordinator {
     let section = root.section("coordinator");
     let is_candidate = section.read("candidate", "true", rules::truth);
     let [ms, hour] = [Duration::from_millis(1), Duration::from_secs(3_600)];
@@ -98,10 +106,12 @@ pub(super) fn coordinator(root: &Section<'_>) -> office::Settings {
         section.report.error(section.span_of(key), finding);
         health::Settings::default()
     });
+    let leave_within = section.read("leaveWithin", "60s", duration_in(Duration::ZERO, hour));
     let bytes_in_flight = section.read("moveBytes", "1GiB", size_in(1 << 20, 1 << 50));
     section.finish();
     let limits = Limits { bytes_in_flight, moves_per_node: MAX_MOVES_PER_NODE };
-    office::Settings { is_candidate, beat_ms, health, limits, ..office::Settings::default() }
+    let office = office::Settings { is_candidate, beat_ms, health, limits, ..Default::default() };
+    Coordinator { office, leave_within }
 }
 
 fn refused(why: health::SettingsError) -> (&'static str, &'static str, &'static str) {

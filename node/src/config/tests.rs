@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use coordinator::machine::office;
 use proto::types::Leg;
 
 use super::*;
@@ -582,12 +583,13 @@ fn other_nodes_are_where_seeds_or_a_name_say() {
 
 #[test]
 fn times_of_the_coordinator_leave_room_for_each_other() {
-    assert_eq!(config("").coordinator, office::Settings::default());
+    assert_eq!(config("").coordinator.office, office::Settings::default());
     let yaml =
         "coordinator: { candidate: false, heartbeat: 500ms, suspectAfter: 2s, lostAfter: 3s }";
     let config = config(yaml);
-    assert!(!config.coordinator.is_candidate);
-    assert_eq!(config.coordinator.health.lost_ms(), 3_000);
+    assert!(!config.coordinator.office.is_candidate);
+    assert_eq!(config.coordinator.office.health.lost_ms(), 3_000);
+    assert_eq!(config.coordinator.leave_within, Duration::from_secs(60));
     check(
         "coordinator: { heartbeat: 500ms }",
         &[

@@ -59,6 +59,12 @@ impl KeyRange {
         Some(Self { start: self.start, end: next.end })
     }
 
+    /// Whether some hash lies in both.
+    #[must_use]
+    pub const fn overlaps(self, other: Self) -> bool {
+        self.contains(other.start) || other.contains(self.start)
+    }
+
     /// Whether `hash` lies in the range.
     #[must_use]
     pub const fn contains(self, hash: u64) -> bool {

@@ -7,10 +7,11 @@ use std::fmt;
 use proto::types::RangeId;
 use tracing::{info, warn};
 
-use super::super::{Holding, Past, Setup, Stores};
-use super::RestoreError;
+use super::super::{Ancestor, Holding, Past, Setup, Stores};
 use super::listing::{Listed, Manifests, judged, manifests, reaching};
+use super::{RestoreError, replay, rotten};
 use crate::machine::block::Place;
+use crate::machine::descent::{Child, is_unborn};
 use crate::machine::reach::{At, Stretch, first_missing, is_in};
 use crate::machine::restore::Standing;
 use crate::snapshot::{Manifest, Snapshots};
@@ -107,7 +108,41 @@ impl<'a> Shelf<'a> {
                 }
             }
         }
-        self.journal(holding, &past, refused)
+        match holding.parent() {
+            Some(parent) if !past.is_empty() => self.child(holding, parent, refused).await,
+            Some(_) | None => self.journal(holding, &past, refused),
+        }
+    }
+
+    /// What the range began with, out of the range that it came from, which comes back as it was at its end.
+    async fn child(
+        &self,
+        holding: &Holding,
+        (parent, ancestor): (Holding, Ancestor),
+        mut refused: Vec<String>,
+    ) -> Result<Opened, RestoreError> {
+        let range = holding.id;
+        let mut opened = [Box::pin(self.open(&parent)).await?];
+        replay(std::slice::from_ref(&parent), self.slots, &mut opened).await?;
+        let [Opened { store, origin, .. }] = opened;
+        if self.is_doubted(range, origin) {
+            refused.push(format!("{origin} of range {} gives nothing to use", parent.id));
+            return Err(RestoreError::Nowhere { range, refused: refused.join("; ") });
+        }
+        let folder = self.stores.folder(range);
+        self.snapshots.discard(&folder).await?;
+        store.checkpoint(&folder)?;
+        drop(store);
+        let mut store = self.stores.adopt(range)?;
+        let Ancestor { child_epoch: epoch, passes_figures: has_figures, .. } = ancestor;
+        let child = Child { keys: holding.keys, epoch, has_figures };
+        let born = child.born(&*store).map_err(|error| rotten(range, origin, error))?;
+        store.apply(&born)?;
+        let nowhere = || Standing::nowhere(range);
+        let standing = Standing::of(range, &*store)?.unwrap_or_else(nowhere);
+        let (parent, why) = (parent.id, refused.join("; "));
+        info!(%range, %parent, %origin, why, "range made out of the one that it came from");
+        Ok(Opened::new(store, standing, origin))
     }
 
     fn is_doubted(&self, range: RangeId, origin: Origin) -> bool {
@@ -136,6 +171,12 @@ impl<'a> Shelf<'a> {
             }
         };
         let origin = Origin::Local;
+        // A crash may have taken what made it the child's.
+        if let Some(parent) = holding.ancestors.last()
+            && is_unborn(&*store, parent.child_epoch)?
+        {
+            return Ok(Err("the local state is that of the range it came from".to_owned()));
+        }
         let Some(standing) = found else {
             if past.is_empty() {
                 return Ok(Ok(Opened::new(store, Standing::nowhere(range), origin)));

@@ -166,7 +166,7 @@ impl World {
     fn goes_to(&mut self, next: Life, to: Slot) {
         let life = std::mem::replace(&mut self.life, next);
         let (journal, from) = (Arc::new(self.journal(&life)), self.from.next());
-        self.past.push(Past { life, epoch: self.epoch, journal, from, to });
+        self.past.push(Past { range: RANGE, life, epoch: self.epoch, journal, from, to });
         self.epoch = self.epoch.next();
         self.from = self.ends.get(&self.life).copied().unwrap_or_default();
     }
@@ -209,7 +209,8 @@ impl World {
 
     fn holding(&self) -> Holding {
         let (keys, epoch) = (KeyRange::FULL, self.epoch);
-        Holding { id: RANGE, keys, epoch, past: self.past.clone(), ended: Arc::from([]) }
+        let (past, ancestors, ended) = (self.past.clone(), Vec::new(), Arc::from([]));
+        Holding { id: RANGE, keys, epoch, past, ancestors, ended }
     }
 
     /// What the control log says: the range is this life's, which tidies up for all.
@@ -278,6 +279,7 @@ impl World {
             journal: Arc::new(self.journal(&self.life)),
             holdings: vec![self.holding()],
             stores: Box::new(self.stores.clone()),
+            births: tokio::sync::Mutex::default(),
             snapshots: self.snapshots(),
             reads: None,
             look_back: Box::new(|| unreachable!("no range is adopted")),

@@ -29,7 +29,9 @@ use tokio_util::task::TaskTracker;
 
 use self::net::Net;
 use crate::aggregator::{UpsertRow, Upserts};
-use crate::engine::{Engine, Holding, Life, Past, Place, ReleaseError, Route, Setup, Stores};
+use crate::engine::{
+    Ancestor, Engine, Holding, Life, Past, Place, ReleaseError, Route, Setup, Stores,
+};
 use crate::journal::log::{ObjectLog, ObjectLogs};
 use crate::machine::fields::FieldTable;
 use crate::machine::range::Settings;
@@ -223,6 +225,8 @@ pub(super) struct World {
     lost: BTreeSet<usize>,
     pub(super) nodes: Vec<Node>,
     ranges: Vec<Owned>,
+    /// The greatest number that a range has had.
+    last_range: RangeId,
     pub(super) net: Net,
     /// The version of the map; `None` where nodes know nothing of each other, and each reads all.
     version: Option<u64>,
@@ -251,8 +255,8 @@ impl World {
         let keys = KeyRange::divide(NonZeroU16::new(ranges).unwrap());
         let owned = |((id, keys), owner)| {
             let (id, epoch) = (RangeId(id), Epoch::NONE.next());
-            let (past, ended) = (Vec::new(), Arc::from([before()]));
-            Owned { holding: Holding { id, keys, epoch, past, ended }, owner }
+            let (past, ancestors, ended) = (Vec::new(), Vec::new(), Arc::from([before()]));
+            Owned { holding: Holding { id, keys, epoch, past, ancestors, ended }, owner }
         };
         let mut world = Self {
             objects: Arc::default(),
@@ -263,6 +267,7 @@ impl World {
             lost: BTreeSet::new(),
             nodes: Vec::new(),
             ranges: (0..).zip(keys).zip(owners).map(owned).collect(),
+            last_range: RangeId(ranges - 1),
             net: Net::default(),
             version,
             deaf: BTreeSet::new(),
@@ -303,6 +308,7 @@ impl World {
             journal: Arc::new(self.journal(life)),
             holdings,
             stores: Box::new(Memory(Arc::default(), dir)),
+            births: tokio::sync::Mutex::default(),
             snapshots: Snapshots::new(self.objects.clone()),
             reads: None,
             dial: self.net.dial(life.1.clone()),
@@ -330,6 +336,11 @@ impl World {
             outbox_bytes: 1 << 20,
             clock: crate::clock::wall(),
         }
+    }
+
+    /// How many ranges there are.
+    pub(super) fn count(&self) -> usize {
+        self.ranges.len()
     }
 
     /// What the sinks have taken.
@@ -389,15 +400,54 @@ impl World {
         self.tell();
     }
 
+    /// The range at `place` becomes two, in the middle of its keys, which its owner serves.
+    pub(super) async fn splits(&mut self, place: usize) {
+        let to = self.release(place, PATIENCE).await.unwrap();
+        let Owned { holding, owner } = self.ranges.remove(place);
+        let life = self.nodes[owner].life.clone();
+        let (start, end) = (u128::from(holding.keys.start()), u128::from(holding.keys.end()));
+        let end = if end == 0 { 1 << 64 } else { end };
+        let middle = u64::try_from(u128::midpoint(start, end)).unwrap();
+        let (below, above) = holding.keys.split(middle).unwrap();
+        for (number, keys) in [below, above].into_iter().enumerate() {
+            let ancestor = Ancestor {
+                range: holding.id,
+                keys: holding.keys,
+                passes_figures: number == 0,
+                child_epoch: holding.epoch.next(),
+            };
+            let mut child = holding.clone();
+            self.last_range = RangeId(self.last_range.0 + 1);
+            (child.id, child.keys, child.epoch) = (self.last_range, keys, holding.epoch.next());
+            child.past.push(self.past(&holding, &life, to));
+            child.ancestors.push(ancestor);
+            self.ranges.insert(place + number, Owned { holding: child, owner });
+        }
+        let engine = &self.nodes[owner].engine;
+        let children = self.ranges[place..place + 2].iter().map(|it| it.holding.clone());
+        let adopted = futures::future::join_all(children.map(|child| engine.adopt(child))).await;
+        adopted.into_iter().for_each(|it| it.unwrap());
+        self.tell();
+    }
+
+    /// What `life` has committed for a range, up to `to`.
+    fn past(&self, holding: &Holding, life: &Life, to: Slot) -> Past {
+        let before = holding.past.iter().rev().find(|past| past.life == *life);
+        let from = before.map_or(Slot(1), |past| past.to);
+        let (range, epoch, journal) =
+            (holding.id, holding.epoch, Arc::new(self.journal(life)) as _);
+        Past { range, life: life.clone(), epoch, journal, from, to }
+    }
+
     /// The next node has a copy of the range at `place`, nearly as far as its owner.
     pub(super) async fn warms(&self, place: usize) {
         let Owned { holding, owner } = &self.ranges[place];
         let life = self.nodes[*owner].life.clone();
-        let (journal, mut holding) = (Arc::new(self.journal(&life)), holding.clone());
-        let before = holding.past.iter().rev().find(|past| past.life == life);
-        let from = before.map_or(Slot(1), |past| past.to);
+        let mut holding = holding.clone();
         let epoch = holding.epoch;
-        holding.past.push(Past { life, epoch, journal, from, to: from });
+        let mut past = self.past(&holding, &life, Slot(0));
+        past.to = past.from;
+        holding.past.push(past);
         let (next, range) = (&self.nodes[(owner + 1) % self.nodes.len()].engine, holding.id);
         next.warm(holding.clone()).await;
         next.warm(holding).await;
@@ -486,13 +536,10 @@ impl World {
 
     async fn goes(&mut self, place: usize, to: Slot, next: usize) {
         let life = self.nodes[self.ranges[place].owner].life.clone();
-        let journal = Arc::new(self.journal(&life));
+        let past = self.past(&self.ranges[place].holding, &life, to);
         let range = &mut self.ranges[place];
-        let before = range.holding.past.iter().rev().find(|past| past.life == life);
-        let from = before.map_or(Slot(1), |past| past.to);
-        let epoch = range.holding.epoch;
-        range.holding.past.push(Past { life, epoch, journal, from, to });
-        range.holding.epoch = epoch.next();
+        range.holding.past.push(past);
+        range.holding.epoch = range.holding.epoch.next();
         range.owner = next;
         // An order may come twice.
         self.nodes[next].engine.adopt(range.holding.clone()).await.unwrap();
@@ -553,6 +600,7 @@ impl World {
             for report in node.engine.reports().await.unwrap() {
                 assert!(own(report.identity.id), "{} is served by two", report.identity.id);
                 for (sum, counts) in consumed.iter_mut().zip(&report.ledger) {
+                    assert!(counts.balances(), "I9: {} has {counts:?}", report.identity.id);
                     *sum += counts.consumed;
                 }
                 let status = report.status;

@@ -78,7 +78,7 @@ impl Range {
     #[must_use]
     pub fn status(&self) -> Status {
         // Who takes it over would have to read these legs again.
-        let is_read_again = self.is_ending && self.has_young();
+        let is_read_again = self.is_ending && self.has_references();
         Status {
             open: self.boxes.open(),
             correctable: self.boxes.correctable(),

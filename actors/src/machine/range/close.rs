@@ -80,6 +80,11 @@ impl Range {
         !self.young.is_empty()
     }
 
+    /// Whether the store has references, if only such as a restart has found to be of no use.
+    pub(super) fn has_references(&self) -> bool {
+        self.has_young() || (self.commit > 0 && self.references_from < self.live_from())
+    }
+
     /// Whether there are young transactions that have to grow up before their time, to make room.
     fn may_grow_up(&self) -> bool {
         !self.young.is_empty() && self.awaits_commit()
@@ -104,7 +109,7 @@ impl Range {
     /// Also while no record comes, young transactions grow up: only then do they wait for their deadline.
     fn has_aged(&self, wall_ms: u64) -> bool {
         if self.is_ending {
-            return self.has_young();
+            return self.has_references();
         }
         // Also where the wall was set back.
         let is_old = |it: &Generation| {

@@ -53,6 +53,20 @@ pub enum LoadError {
         /// What is wrong.
         source: Malformed,
     },
+    /// A row of a range that became others is not what it should be.
+    #[error("read {table:?} of the range that it came from: {source}")]
+    Parent {
+        /// The table.
+        table: Table,
+        /// What is wrong.
+        source: Malformed,
+    },
+    /// A range that is to become others was not closed as it has to be.
+    #[error("make ranges out of one that has {what} left")]
+    Unsettled {
+        /// What there should be none of.
+        what: &'static str,
+    },
 }
 
 impl Range {
@@ -74,7 +88,8 @@ impl Range {
             .rows(store, Table::Open, |range, key, row| range.load_mailbox(key, row, &mut ready))?;
         range.rows(store, Table::Tombstones, |range, key, row| {
             let bucket = u64::from_be_bytes(Reader::new(key).array()?);
-            range.tombstones.load(bucket, row)
+            // In a bucket that a child has from its parent are its siblings' keys too.
+            range.tombstones.load(bucket, row, range.identity.keys)
         })?;
         range.rows(store, Table::Partials, |range, key, row| range.figures.load(key, row))?;
         range.rows(store, Table::Contributions, |range, _, row| {

@@ -93,6 +93,14 @@ fn later_changes() -> Vec<(Change, &'static str)> {
     ]
 }
 
+/// Each kind of change that the third format added.
+fn latest_changes() -> Vec<(Change, &'static str)> {
+    vec![(
+        Change::Leaving { member: member("node-1", 2) },
+        r#"{"kind":"leaving","member":{"node":"node-1","incarnation":2}}"#,
+    )]
+}
+
 fn sealed(content: &str) -> Bytes {
     envelope::seal(MAGIC, 1, 1, content.as_bytes())
 }
@@ -100,7 +108,7 @@ fn sealed(content: &str) -> Bytes {
 /// The format is a promise: who changes it must raise the format's number.
 #[test]
 fn each_kind_of_entry_has_this_form() {
-    for (format, changes) in [(1, changes()), (2, later_changes())] {
+    for (format, changes) in [(1, changes()), (2, later_changes()), (3, latest_changes())] {
         for (change, json) in changes {
             let entry = Entry { term: Term(3), change };
             let object = entry.seal(5);

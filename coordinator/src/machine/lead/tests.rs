@@ -57,6 +57,7 @@ impl Desk {
             number: self.said,
             holdings: holdings.iter().map(holding).collect(),
             copies: copies.iter().map(copy).collect(),
+            is_leaving: false,
         };
         self.lead.heard(report, self.now_ms);
     }
@@ -70,6 +71,17 @@ impl Desk {
             orders = self.step();
         }
         orders
+    }
+
+    /// `b` serves range 1 at epoch 1, and was asked to stop.
+    fn leaves(&mut self) {
+        self.said += 1;
+        let (range, epoch) = (RangeId(1), Epoch::new(1));
+        let held = Holding { range, epoch, stage: Stage::Serving, load: None };
+        let (member, number) = (member("b", 1), self.said);
+        let (holdings, copies) = (vec![held], vec![]);
+        let report = Report { member, number, holdings, copies, is_leaving: true };
+        self.lead.heard(report, self.now_ms);
     }
 
     fn fold(&mut self, change: Change) {
@@ -192,7 +204,8 @@ fn what_a_range_costs_is_remembered_when_its_owner_is_gone() {
     let load = Load { state_bytes: 60, records_per_s: 5 };
     let (range, epoch, stage) = (RangeId(0), Epoch::new(1), Stage::Serving);
     let holdings = vec![Holding { range, epoch, stage, load: Some(load) }];
-    let report = Report { member: member("a", 1), number: 100, holdings, copies: vec![] };
+    let report =
+        Report { member: member("a", 1), number: 100, holdings, copies: vec![], is_leaving: false };
     desk.lead.heard(report, 0);
     desk.fold(dead("a", 1, 9));
     desk.step();
@@ -246,7 +259,8 @@ fn a_large_range_waits_until_there_is_room_for_its_bytes() {
     let load = |bytes| Some(Load { state_bytes: bytes, records_per_s: 0 });
     let holding = |id, bytes| Holding { range: RangeId(id), epoch, stage, load: load(bytes) };
     let holdings = (range.0..4).map(|id| holding(id, 60)).collect();
-    let report = Report { member: member("a", 1), number: 100, holdings, copies: vec![] };
+    let report =
+        Report { member: member("a", 1), number: 100, holdings, copies: vec![], is_leaving: false };
     desk.lead.heard(report, 0);
     assert_eq!(desk.step().len(), 1);
     assert_eq!(desk.lead.moves().in_flight()[0].state_bytes, 60);
@@ -271,4 +285,44 @@ fn a_dead_life_that_speaks_is_told_so_each_time() {
     assert_eq!(desk.step(), []);
     desk.says("b", &[], &[]);
     assert_eq!(desk.step(), [rejoin]);
+}
+
+/// Its partitions are read elsewhere as soon as that is written; its ranges go as in any other move.
+#[test]
+fn who_says_that_it_leaves_gives_its_ranges_away_and_is_then_fenced_without_any() {
+    let owned = [(0, member("a", 1), 1), (1, member("b", 1), 1)];
+    let joined = [lead("a"), joined("a", 1), joined("b", 1), divided(2), assigned(&owned)];
+    let mut desk = Desk { table: table(&joined), lead: leads(0), now_ms: 0, said: 0 };
+    desk.step();
+    desk.says("a", &[(0, 1, Stage::Serving)], &[]);
+    desk.says("b", &[(1, 1, Stage::Serving)], &[]);
+    assert_eq!(desk.step(), []);
+    desk.leaves();
+    assert_eq!(desk.step(), [Order::Leave { member: member("b", 1) }]);
+    assert_eq!(changes(&desk.step()), [Change::Leaving { member: member("b", 1) }]);
+    desk.fold(Change::Leaving { member: member("b", 1) });
+    let (range, epoch) = (RangeId(1), Epoch::new(1));
+    assert_eq!(desk.step(), [Order::Warm { range, member: member("a", 1), epoch }]);
+    desk.says("a", &[(0, 1, Stage::Serving)], &[(1, 1, true)]);
+    assert_eq!(desk.step(), [Order::Release { range, member: member("b", 1), epoch }]);
+    let moved = crate::fixtures::moved(member("b", 1), &[(1, 9, member("a", 1), 2)]);
+    desk.fold(moved);
+    let orders = desk.step();
+    assert!(orders.contains(&Order::Fence { member: member("b", 1) }), "{orders:?}");
+    desk.fold(dead("b", 1, 9));
+    assert_eq!(desk.table.leaving().count(), 0);
+    desk.fold(crate::fixtures::joined("b", 2));
+    assert!(!desk.table.drains(&member("b", 2)), "its next life is not meant");
+}
+
+#[test]
+fn where_nobody_else_serves_who_leaves_keeps_its_ranges() {
+    let owned = [(0, member("a", 1), 1), (1, member("b", 1), 1)];
+    let mut changes = vec![lead("a"), joined("a", 1), joined("b", 1), divided(2), assigned(&owned)];
+    changes.extend(["a", "b"].map(|name| Change::Leaving { member: member(name, 1) }));
+    let mut desk = Desk { table: table(&changes), lead: leads(0), now_ms: 0, said: 0 };
+    desk.step();
+    desk.says("a", &[(0, 1, Stage::Serving)], &[]);
+    desk.says("b", &[(1, 1, Stage::Serving)], &[]);
+    assert_eq!(desk.step(), []);
 }

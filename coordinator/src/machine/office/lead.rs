@@ -157,7 +157,7 @@ impl Office {
         let (Role::Leading(leads), Some(table)) = (&mut self.role, &self.table) else {
             return vec![answer(ask, Some(Denied::NotLeading(leader)))];
         };
-        let asked = leads.lead.ask(&ask.request, table, self.settings.descent);
+        let asked = leads.lead.ask(&ask.request, table);
         leads.is_due |= asked.is_ok();
         let mut effects = match (asked, &ask.request) {
             (Err(denied), _) => vec![answer(ask, Some(denied))],

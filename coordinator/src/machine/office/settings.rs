@@ -2,7 +2,6 @@
 
 use crate::machine::health::{self, HEARTBEAT_MS};
 use crate::machine::pace::Limits;
-use crate::machine::wish::Descent;
 
 /// After how much silence of who leads others ask to, in milliseconds; and who leads is silent where the
 /// store has not answered it for as long.
@@ -20,8 +19,6 @@ pub struct Settings {
     pub health: health::Settings,
     /// How much may move at once.
     pub limits: Limits,
-    /// What nodes can do with ranges that come from others.
-    pub descent: Descent,
 }
 
 impl Default for Settings {
@@ -32,7 +29,6 @@ impl Default for Settings {
             patience_ms: PATIENCE_MS,
             health: health::Settings::default(),
             limits: Limits::default(),
-            descent: Descent::default(),
         }
     }
 }

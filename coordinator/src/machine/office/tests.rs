@@ -123,7 +123,7 @@ fn report(member: Member, number: u64, stages: &[(u16, u64, Stage)]) -> Letter {
         load: None,
     };
     let holdings = stages.iter().map(holding).collect();
-    Letter::Report(Report { member, number, holdings, copies: vec![] })
+    Letter::Report(Report { member, number, holdings, copies: vec![], is_leaving: false })
 }
 
 /// `a` leads, and has `a` and `b` for members, which have been heard.

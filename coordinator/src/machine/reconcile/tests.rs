@@ -136,6 +136,7 @@ impl Cluster {
                 Order::Move { .. }
                 | Order::Serve { .. }
                 | Order::Warm { .. }
+                | Order::Leave { .. }
                 | Order::Rejoin { .. }
                 | Order::Split { .. }
                 | Order::Cool { .. } => unreachable!("{order:?} needs to know more"),

@@ -22,6 +22,7 @@ impl Table {
             Change::Assigned { assignments } => self.check_assigned(assignments),
             Change::Released { member, releases } => self.check_released(member, releases),
             Change::Intended { node, .. } => self.check_known(node),
+            Change::Leaving { member } => self.check_alive(member),
             Change::Moved { member, handovers } => self.check_moved(member, handovers),
             Change::Split { .. } => self.check_split(&entry.change),
             Change::Merged { .. } => self.check_merged(&entry.change),
@@ -37,6 +38,7 @@ impl Table {
             | Change::Assigned { .. }
             | Change::Released { .. }
             | Change::Intended { .. }
+            | Change::Leaving { .. }
             | Change::Moved { .. }
             | Change::Split { .. }
             | Change::Merged { .. } => self.term(),

@@ -17,6 +17,23 @@ pub struct Range {
     /// Where its past is: every stretch of a journal that may hold commits of an owner that is one
     /// no more, in the order of their epochs. Empty where nobody has committed for it.
     pub lineage: Vec<Span>,
+    /// The ranges that it came from by splits, oldest first: each became the next, and others. Empty where
+    /// it was there from the beginning.
+    pub ancestors: Vec<Ancestor>,
+}
+
+/// A range that became others.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Ancestor {
+    /// The range.
+    pub range: RangeId,
+    /// The keys that it had.
+    pub keys: KeyRange,
+    /// Whether the next in line has its figures and its account: of the children of a split the first one
+    /// has. Sums don't care which.
+    pub passes_figures: bool,
+    /// The first epoch of what it became, which it never had.
+    pub child_epoch: Epoch,
 }
 
 /// Whose a range is.
@@ -50,7 +67,32 @@ pub struct Span {
 
 impl Range {
     pub(super) const fn new(division: &Division) -> Self {
-        Self { keys: division.keys, epoch: Epoch::NONE, tenure: Tenure::Never, lineage: Vec::new() }
+        Self {
+            keys: division.keys,
+            epoch: Epoch::NONE,
+            tenure: Tenure::Never,
+            lineage: Vec::new(),
+            ancestors: Vec::new(),
+        }
+    }
+
+    /// What `member` owns at `epoch` of this range, whose number is `range`, after a split.
+    pub(super) fn child(
+        &self,
+        range: RangeId,
+        (keys, passes_figures): (KeyRange, bool),
+        epoch: Epoch,
+        member: &Member,
+    ) -> Self {
+        let mut ancestors = self.ancestors.clone();
+        ancestors.push(Ancestor { range, keys: self.keys, passes_figures, child_epoch: epoch });
+        Self {
+            keys,
+            epoch,
+            tenure: Tenure::Now(member.clone()),
+            lineage: self.lineage.clone(),
+            ancestors,
+        }
     }
 
     /// What `member` owns at `epoch` after the ranges of these `pasts` became this one.
@@ -64,7 +106,9 @@ impl Range {
         // Each range's own spans stay in their order. What both had from one ancestor is one past.
         lineage.sort_by_key(|span| (span.epoch, span.range));
         lineage.dedup();
-        Self { keys, epoch, tenure: Tenure::Now(member.clone()), lineage }
+        // Nobody restores from two pasts yet.
+        let ancestors = Vec::new();
+        Self { keys, epoch, tenure: Tenure::Now(member.clone()), lineage, ancestors }
     }
 
     /// Who owns it; `None` where nobody does.

@@ -86,6 +86,13 @@ impl Agent {
         }
     }
 
+    /// It is asked to stop.
+    pub(super) fn leave(&mut self) {
+        if let Phase::Living(living) = &mut self.phase {
+            living.life.leave();
+        }
+    }
+
     /// How it stands, for who looks for a fault.
     pub(super) fn text(&self) -> String {
         let phase = match &self.phase {

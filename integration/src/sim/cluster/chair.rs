@@ -56,14 +56,8 @@ impl Chair {
     ) -> anyhow::Result<Self> {
         let health = health::Settings::new(BEAT_MS, SUSPECT_MS, DEAD_MS)?.when_lost(LOST_MS)?;
         let limits = Limits { bytes_in_flight: 128 << 20, moves_per_node: 2 };
-        let settings = Settings {
-            is_candidate,
-            beat_ms: BEAT_MS,
-            patience_ms: PATIENCE_MS,
-            health,
-            limits,
-            ..Settings::default()
-        };
+        let settings =
+            Settings { is_candidate, beat_ms: BEAT_MS, patience_ms: PATIENCE_MS, health, limits };
         let office = Office::new(name(node), address(node), settings, now_ms);
         let nonces = Box::new(move || random.next());
         let journals = Arc::new(logs.clone());

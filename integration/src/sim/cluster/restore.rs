@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use actors::engine::{Holding, Past};
 use actors::journal::object::{ObjectError, Sealed};
 use actors::machine::block::Place;
+use actors::machine::descent::{Child, is_unborn};
 use actors::machine::range::{Identity, Range};
 use actors::machine::reach::{At, Stretch, begun, first_missing, is_in, newest};
 use actors::machine::restore::Standing;
 use actors::store::memory::MemoryStore;
-use actors::store::{Change, Store as _};
+use actors::store::{Change, Store as _, Table};
 use anyhow::{bail, ensure};
 use proto::types::{RangeId, Slot};
 
@@ -120,13 +121,18 @@ fn open(
             let standing = Standing::nowhere(id);
             return Ok(Ok(Opened { home, store, standing, read: None }));
         }
-        Some(standing) if stands(standing.place(), &past) => {
+        Some(standing)
+            if stands(standing.place(), &past) && !is_still_its_parents(&store, holding)? =>
+        {
             return Ok(Ok(Opened { home, store, standing, read: None }));
         }
         Some(_) | None => {}
     }
     let parts = out.snapshots.iter().rev().filter_map(|it| it.parts.get(&id));
     let usable = parts.filter(|(place, _)| stands(*place, &past)).map(|it| it.1.clone()).next();
+    if usable.is_none() && holding.parent().is_some() {
+        return child(home, holding, listed, out);
+    }
     let lost = first_missing(&past, Standing::nowhere(id).needed_from());
     if usable.is_none()
         && let Some((epoch, slot)) = lost
@@ -145,6 +151,49 @@ fn open(
     Ok(Ok(Opened { home, store, standing, read: None }))
 }
 
+/// What a range began with, out of the one that it came from.
+fn child(
+    home: Home,
+    holding: &Holding,
+    listed: &Listed,
+    out: &mut Outside,
+) -> anyhow::Result<Tried<Opened>> {
+    let Some((parent, ancestor)) = holding.parent() else { bail!("{} has no parent", holding.id) };
+    let before = match bring_back(home.0, &parent, listed, out)? {
+        Ok(before) => before,
+        Err(why) => return Ok(Err(why)),
+    };
+    let mut rows = Vec::new();
+    for table in Table::ALL {
+        let mut take = |key: &[u8], value: &[u8]| {
+            rows.push(Change::Put(table, key.to_vec(), value.to_vec()));
+        };
+        before.store.scan(table, &mut take)?;
+    }
+    let mut store = Disk::new(out.shape.durable.unsynced).store;
+    store.apply(&rows)?;
+    store.lose_tail(0);
+    let has_figures = ancestor.passes_figures || out.has(Plant::TwoHeirs);
+    let child = Child { keys: holding.keys, epoch: ancestor.child_epoch, has_figures };
+    let born = child.born(&store)?;
+    let is_kept = out.has(Plant::StrangersKept);
+    let born: Vec<_> = born.into_iter().filter(|it| !is_kept || is_head(it)).collect();
+    out.disk(home).store = store.clone();
+    out.apply(home, &born, before.standing.place())?;
+    let id = holding.id;
+    let standing = Standing::of(id, &store)?.unwrap_or_else(|| Standing::nowhere(id));
+    Ok(Ok(Opened { home, store, standing, read: None }))
+}
+
+fn is_still_its_parents(store: &MemoryStore, holding: &Holding) -> anyhow::Result<bool> {
+    let parent = holding.ancestors.last();
+    Ok(parent.map_or(Ok(false), |parent| is_unborn(store, parent.child_epoch))?)
+}
+
+const fn is_head(change: &Change) -> bool {
+    matches!(change, Change::Put(Table::Head, _, _))
+}
+
 /// Applies what the journals have beyond a store, or says what they lack.
 pub(super) fn replay(
     holding: &Holding,
@@ -152,7 +201,7 @@ pub(super) fn replay(
     opened: &mut Opened,
     out: &mut Outside,
 ) -> anyhow::Result<Tried<()>> {
-    for past in &holding.past {
+    for past in holding.past.iter().filter(|past| past.range == holding.id) {
         let life = named(&past.life);
         for &slot in listed.get(&life).into_iter().flatten() {
             let is_in = past.from <= slot && slot < past.to;
@@ -166,7 +215,9 @@ pub(super) fn replay(
             let Some(object) = out.objects.read(Some(life), slot) else {
                 return Ok(Err(format!("slot {slot} of {life:?} was trimmed meanwhile")));
             };
-            if out.strikes(Fault::TornRead) {
+            // A cut may leave a fence what it was: it says no more than that it is one.
+            let is_fence = matches!(Sealed::open(object.clone()), Err(ObjectError::NoCommit));
+            if !is_fence && out.strikes(Fault::TornRead) {
                 let cut = object.slice(..out.random.place(object.len()));
                 let refused = matches!(Sealed::open(cut), Err(ObjectError::Corrupted(_)));
                 ensure!(refused, "I11: a slot that was cut is not refused");

@@ -136,7 +136,8 @@ fn existing(view: &Table) -> Vec<Existing<Life>> {
             from: range.since(owner),
             to: None,
         }));
-        Existing { range: id, keys: range.keys, came_from: BTreeSet::new(), past }
+        let came_from = range.ancestors.iter().map(|it| it.range).collect();
+        Existing { range: id, keys: range.keys, came_from, past }
     };
     view.ranges().map(one).collect()
 }

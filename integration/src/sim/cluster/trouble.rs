@@ -11,6 +11,8 @@ use crate::sim::fault::Fault;
 
 /// How long a node may stand still, be away, or not be reached.
 const LONG_MS: u64 = 2_500;
+/// How many ranges there may be before none is split any more.
+const MOST_RANGES: usize = 9;
 /// How much of the deadline clocks may be apart.
 const SKEW: u64 = 8;
 
@@ -66,11 +68,26 @@ impl Cluster {
             let (intent, (which, _)) = (self.out.random.pick(&intents), self.whom(1));
             self.ask(&Request::Intend { node: name(which), intent });
         }
+        if self.out.strikes(Fault::Leave) {
+            let (which, _) = self.whom(1);
+            self.nodes[which].agent().into_iter().for_each(super::agent::Agent::leave);
+        }
         if self.out.strikes(Fault::Move) {
-            let range = self.out.random.place(self.out.shape.ranges.len());
-            let (range, (which, _)) = (RangeId(u16::try_from(range).unwrap_or(0)), self.whom(1));
+            let (range, (which, _)) = (self.any_range(), self.whom(1));
             self.ask(&Request::Move { range, to: name(which) });
         }
+        if self.out.strikes(Fault::Split) && self.table.ranges().len() < MOST_RANGES {
+            let range = self.any_range();
+            let keys = self.table.range(range).map(|range| range.keys);
+            let inside = self.out.random.chance(500).then(|| self.out.random.next());
+            let at = inside.filter(|at| keys.is_some_and(|keys| keys.contains(*at)));
+            self.ask(&Request::Split { range, at });
+        }
+    }
+
+    fn any_range(&mut self) -> RangeId {
+        let ranges: Vec<_> = self.table.ranges().map(|(id, _)| id).collect();
+        if ranges.is_empty() { RangeId(0) } else { self.out.random.pick(&ranges) }
     }
 
     /// An operator asks every node that leads.

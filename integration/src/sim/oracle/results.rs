@@ -209,7 +209,9 @@ impl<'a> Judge<'a, '_> {
             return Ok(());
         }
         // The first loses only where its transaction's result had been said, without it.
-        let is_said = |it: &&Said| it.row.stamp.sequence < said.row.stamp.sequence;
+        // A range that was split has numbers of its own; its epochs were before its children's.
+        let at = |it: &Said| (it.row.stamp.epoch, it.row.stamp.sequence);
+        let is_said = |it: &&Said| at(it) < at(said);
         let result = self.of(Outlet::Transactions).into_iter().find(is_said);
         let is_late = sent[used].partition != sent[rejected].partition && result.is_some();
         ensure!(is_late, "message {rejected} came first, and {used} counts");

@@ -105,6 +105,7 @@ impl EngineBodies {
             settings: start::settings(config, held_bytes),
             holdings: Vec::new(),
             stores: Box::new(self.ground.stores(self.shares.stores)?),
+            births: tokio::sync::Mutex::default(),
             snapshots: self.ground.snapshots(),
             reads: Some(BTreeSet::new()),
             look_back: start::look_back(config, self.shares.prefetch, clock, &tasks),

@@ -144,9 +144,9 @@ fn nodes(table: &Table, said: &[Word]) -> Vec<Node> {
         let state = match (is_alive, word, table.intent(node)) {
             (false, ..) => NodeState::Dead,
             (true, None, _) => NodeState::Suspect,
-            (true, Some(_), Intent::Serve) => NodeState::Alive,
+            (true, Some(_), _) if table.drains(member) => NodeState::Draining,
             (true, Some(_), Intent::Cordon) => NodeState::Cordoned,
-            (true, Some(_), Intent::Drain) => NodeState::Draining,
+            (true, Some(_), Intent::Serve | Intent::Drain) => NodeState::Alive,
         };
         if let Some(word) = word {
             return Node { state, ..word.node.clone() };

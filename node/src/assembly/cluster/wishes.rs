@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use coordinator::machine::reconcile::Observed;
-use coordinator::machine::wish::{self, Denied, Descent, Request};
+use coordinator::machine::wish::{self, Denied, Request};
 use parking_lot::Mutex;
 use proto::types::NodeId;
 
@@ -78,7 +78,7 @@ impl Wishes {
 fn check(view: &View, change: &Change) -> Result<(), Problem> {
     let (table, held_dead) = (&view.table, BTreeSet::new());
     let facts = Observed { table, held_dead: &held_dead }.facts();
-    let asked = wish::Wishes::default().ask(&change.request, (table, &facts), Descent::default());
+    let asked = wish::Wishes::default().ask(&change.request, table, &facts);
     let Err(denial) = asked else { return Ok(()) };
     match denial {
         Denied::NoNode(_) => {
@@ -93,7 +93,6 @@ fn check(view: &View, change: &Change) -> Result<(), Problem> {
         | Denied::Closed(_)
         | Denied::NoCut { .. }
         | Denied::NoNumber(_)
-        | Denied::CannotInherit(_)
         | Denied::CannotAlign { .. } => match change.is_trial {
             true => Err(not_granted(Code::Denied, &denial).remedy("throughline cluster status")),
             false => Ok(()),

@@ -8,7 +8,7 @@ use coordinator::machine::letter::Letter;
 use coordinator::machine::life::{Deed, Life};
 use coordinator::machine::order::Order;
 use coordinator::machine::report::{Copy, Report};
-use coordinator::machine::share::{aggregators, readers, routes};
+use coordinator::machine::share::{aggregators, others_serve, readers, routes};
 use coordinator::machine::table::Table;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -26,6 +26,8 @@ const RETRY_MS: u64 = 1_000;
 pub(super) enum Event {
     Letter(Letter),
     Asked(Asked),
+    /// The process is to stop.
+    Leave,
     Heartbeat,
     Peek,
     /// The control log was read; whether it says more than before.
@@ -65,6 +67,16 @@ impl Living {
 
     pub(super) const fn is_over(&self) -> bool {
         self.life.is_over()
+    }
+
+    /// It was asked to stop: see [`Life::leave`].
+    pub(super) fn leave(&mut self) {
+        self.life.leave();
+    }
+
+    /// Whether there is something left of it that another node could have.
+    pub(super) fn has_heirs(&self, table: &Table) -> bool {
+        self.body.is_some() && others_serve(table, &self.life.member().node)
     }
 
     /// The body has begun: from now on somebody has to hear when it ends.

@@ -24,6 +24,8 @@ pub struct Setup {
     pub address: String,
     /// How often it says that it lives.
     pub heartbeat: Duration,
+    /// How long it waits, when it is asked to stop, until others have its ranges.
+    pub leave_within: Duration,
     /// Where else it asks who leads.
     pub seeds: Seeds,
     /// The control log.

@@ -7,7 +7,7 @@ use coordinator::machine::entry::{Change, Intent};
 use proto::types::{NodeId, RangeId};
 use tokio::time::{Instant, sleep};
 
-use world::{RANGES, Request, Town};
+use world::{LEAVE, RANGES, Request, Town};
 
 mod world;
 
@@ -193,6 +193,62 @@ async fn a_drain_empties_a_node_and_a_cordon_keeps_it_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_asked_to_stop_hands_over_first_also_where_it_leads() {
+    for is_leader in [false, true] {
+        let mut town = Town::of(&["a", "b", "c"]).await;
+        let leader = town.leader().unwrap();
+        let gone = ["a", "b", "c"].into_iter().find(|it| (*it == leader) == is_leader).unwrap();
+        let first = town.body(gone).unwrap().member.clone();
+        let begun = Instant::now();
+        town.stop(&[gone]).await;
+        assert!(begun.elapsed() < LEAVE / 4, "{:?}", begun.elapsed());
+        let mut owned = town.table();
+        assert_eq!(owned.ranges().filter(|(_, it)| it.owner() == Some(&first)).count(), 0);
+        town.until("the others serve all", Town::is_served).await;
+        town.settle().await;
+        assert!(town.longest_pause() < Duration::from_millis(200), "{:?}", town.longest_pause());
+        let was_cold = town
+            .entries()
+            .into_iter()
+            .skip_while(|it| !matches!(&it.change, Change::Leaving { member } if *member == first));
+        let mut was_cold = was_cold.filter(|it| matches!(it.change, Change::Assigned { .. }));
+        assert_eq!(was_cold.next(), None, "nothing had to be taken from the dead");
+        town.start(gone).await;
+        town.until("it has its share again", |town| counts(town) == [2, 2, 2]).await;
+        town.settle().await;
+        owned = town.table();
+        assert_eq!(owned.leaving().count(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_all_are_asked_to_stop_nobody_waits_for_the_others() {
+    let mut town = Town::of(&["a", "b", "c"]).await;
+    let begun = Instant::now();
+    town.stop(&["a", "b", "c"]).await;
+    assert!(begun.elapsed() < LEAVE / 2, "{:?}", begun.elapsed());
+    let mut alone = Town::of(&["a"]).await;
+    let begun = Instant::now();
+    alone.stop(&["a"]).await;
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+/// Where who leads is not there, patience ends.
+#[tokio::test(start_paused = true)]
+async fn who_is_cut_off_stops_after_all() {
+    let mut town = Town::of(&["a", "b", "c"]).await;
+    let leader = town.leader().unwrap();
+    let gone = ["a", "b"].into_iter().find(|name| *name != leader).unwrap();
+    town.cut_off(gone);
+    let begun = Instant::now();
+    town.stop(&[gone]).await;
+    assert!(begun.elapsed() <= LEAVE + Duration::from_secs(1), "{:?}", begun.elapsed());
+    town.mend();
+    town.until("the others serve all", Town::is_served).await;
+    town.settle().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_range_goes_where_an_operator_wants_it_and_stays_there() {
     let mut town = Town::of(&["a", "b"]).await;
     let range = RangeId(*town.served()["a"].keys().next().unwrap());
@@ -207,6 +263,23 @@ async fn a_range_goes_where_an_operator_wants_it_and_stays_there() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_range_that_is_split_is_served_as_two_and_they_move_like_others() {
+    let mut town = Town::of(&["a", "b"]).await;
+    let range = RangeId(0);
+    let keys = town.table().range(range).unwrap().keys;
+    town.ask("b", Request::Split { range, at: None }).await.unwrap();
+    town.until("it is two", |town| town.table().ranges().len() == usize::from(RANGES) + 1).await;
+    town.settle().await;
+    let table = town.table();
+    assert!(table.range(range).is_none());
+    let [first, second] = [RANGES, RANGES + 1].map(|it| table.range(RangeId(it)).unwrap());
+    assert_eq!(first.keys.join(second.keys), Some(keys));
+    let owners: Vec<_> = table.ranges().map(|(_, it)| it.owner().unwrap().node.clone()).collect();
+    let of = |name: &str| owners.iter().filter(|it| it.as_str() == name).count();
+    assert!(of("a").abs_diff(of("b")) <= 1, "{owners:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_done_is_denied_with_what_to_do() {
     let town = Town::of(&["a", "b"]).await;
     let denied = async |request| town.ask("b", request).await.unwrap_err();
@@ -216,7 +289,7 @@ async fn what_cannot_be_done_is_denied_with_what_to_do() {
     check(denied(Request::Move { range, to: node("x") }).await, "node x never joined");
     check(denied(intend("x", Intent::Drain)).await, "node x never joined");
     check(denied(Request::Merge { left: range, right: RangeId(1) }).await, "equal positions");
-    check(denied(Request::Split { range, at: None }).await, "past of another");
+    check(denied(Request::Split { range, at: Some(0) }).await, "does not lie inside");
 }
 
 /// Whoever works it out from the control log comes to the same.

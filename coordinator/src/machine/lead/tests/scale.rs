@@ -50,7 +50,8 @@ impl Large {
                 .for_each(|it| it.push(held));
         }
         for (member, holdings) in reports {
-            let report = Report { member, number: self.said, holdings, copies: vec![] };
+            let report =
+                Report { member, number: self.said, holdings, copies: vec![], is_leaving: false };
             self.lead.heard(report, 0);
         }
     }

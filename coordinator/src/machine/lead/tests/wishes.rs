@@ -4,11 +4,11 @@ use proto::types::{Epoch, NodeId};
 
 use super::*;
 use crate::fixtures::{node, part};
-use crate::machine::wish::{Denied, Descent, Request};
+use crate::machine::wish::{Denied, Request};
 
 impl Desk {
     fn ask(&mut self, request: &Request) -> Result<(), Denied> {
-        self.lead.ask(request, &self.table, Descent::Inherited)
+        self.lead.ask(request, &self.table)
     }
 
     fn carry_out(&mut self, orders: &[Order]) {
@@ -116,8 +116,6 @@ fn what_cannot_be_is_denied() {
     assert_eq!(desk.ask(&to_b(0)), Err(Denied::Closed(node("b"))));
     desk.fold(dead("b", 1, 1));
     assert_eq!(desk.ask(&to_b(0)), Err(Denied::NotAlive(node("b"))));
-    let own = desk.lead.ask(&split(r0, None), &desk.table, Descent::Own);
-    assert_eq!(own, Err(Denied::CannotInherit(r0)), "I2: its past would be lost");
     let merge = Request::Merge { left: r0, right: RangeId(1) };
     let denied = Err(Denied::CannotAlign { left: r0, right: RangeId(1) });
     assert_eq!(desk.ask(&merge), denied);

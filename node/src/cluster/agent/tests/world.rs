@@ -35,6 +35,8 @@ const COMMIT: Duration = Duration::from_millis(50);
 const RESTORE: Duration = Duration::from_millis(40);
 const CLOSE: Duration = Duration::from_millis(20);
 const WARM: Duration = Duration::from_millis(100);
+/// How long a node that is to stop waits for others.
+pub(super) const LEAVE: Duration = Duration::from_secs(20);
 
 /// The store, the network, and all bodies that ever were.
 #[derive(Debug, Default)]
@@ -246,6 +248,7 @@ impl Bodies for Fakes {
 /// A node that runs.
 struct Running {
     cluster: Cluster,
+    stop: CancellationToken,
     task: AbortHandle,
 }
 
@@ -281,6 +284,7 @@ impl Town {
             address: address.clone(),
             ranges: NonZeroU16::new(RANGES).unwrap(),
             settings: coordinator::machine::office::Settings::default(),
+            leave_within: LEAVE,
             seeds: Seeds::Listed(["a", "b", "c"].map(|it| format!("{it}:7401")).to_vec()),
             control: Arc::<MemoryLog>::clone(&self.control),
             journals: Arc::<World>::clone(&self.world),
@@ -289,17 +293,35 @@ impl Town {
             clock: monotonic(),
             nonce: actors::clock::nonce,
         };
-        let (cluster, run) = start(setup, CancellationToken::new()).await.unwrap();
+        let stop = CancellationToken::new();
+        let (cluster, run) = start(setup, stop.clone()).await.unwrap();
         self.world.posts.lock().insert(address, Arc::clone(&cluster.post));
         let task = self.tasks.spawn(run);
-        self.nodes.insert(name.to_owned(), Running { cluster, task });
+        self.nodes.insert(name.to_owned(), Running { cluster, stop, task });
     }
 
     /// The process is killed, and the connections to it break.
     pub(super) fn kill(&mut self, name: &str) {
-        let Running { cluster, task } = self.nodes.remove(name).unwrap();
+        let Running { cluster, task, .. } = self.nodes.remove(name).unwrap();
         task.abort();
         cluster.leader.kill();
+        self.lose(name);
+    }
+
+    /// The process is asked to stop, and does.
+    pub(super) async fn stop(&mut self, names: &[&str]) {
+        names.iter().for_each(|name| self.nodes[*name].stop.cancel());
+        let is_going = |town: &Self, name: &str| !town.nodes[name].task.is_finished();
+        for name in names {
+            while is_going(self, name) {
+                sleep(Duration::from_millis(5)).await;
+            }
+            self.nodes.remove(*name);
+            self.lose(name);
+        }
+    }
+
+    fn lose(&self, name: &str) {
         let address = format!("{name}:7401");
         self.world.posts.lock().remove(&address);
         if let Some(body) = self.body(name) {
@@ -371,7 +393,8 @@ impl Town {
         while !is_so(self) {
             assert!(begun.elapsed() < Duration::from_secs(60), "{what}: {:#?}", self.served());
             if let Some(ended) = self.tasks.try_join_next() {
-                assert!(ended.is_err_and(|why| why.is_cancelled()), "no node ends by itself");
+                let was_killed = |why: tokio::task::JoinError| why.is_cancelled();
+                assert!(ended.map_or_else(was_killed, |it| it.is_ok()), "no node fails");
             }
             sleep(Duration::from_millis(5)).await;
         }
@@ -422,8 +445,14 @@ impl Town {
                 | Change::Divided { .. }
                 | Change::Released { .. }
                 | Change::Intended { .. }
-                | Change::Split { .. }
+                | Change::Leaving { .. }
                 | Change::Merged { .. } => {}
+                Change::Split { member, epoch, children, .. } => {
+                    for child in children {
+                        let owned = (child.range, epoch);
+                        assert!(owners.insert(owned, member.clone()).is_none());
+                    }
+                }
             }
         }
         for (member, journal) in &*self.world.journals.lock() {
@@ -449,11 +478,14 @@ fn is_kept(
     (member, slot): (&Member, Slot),
     (range, epoch): (RangeId, Epoch),
 ) -> bool {
-    let found = table.range(range).unwrap();
     let is_past = |span: &Span| {
-        span.member == *member && span.epoch == epoch && (span.from..span.to).contains(&slot)
+        let is_in = span.range == range && (span.from..span.to).contains(&slot);
+        is_in && span.member == *member && span.epoch == epoch
     };
-    found.epoch == epoch && found.owner() == Some(member) || found.lineage.iter().any(is_past)
+    // A range that was split is in its children's pasts.
+    let mut pasts = table.ranges().flat_map(|(_, it)| &it.lineage);
+    let now = table.range(range).filter(|it| it.epoch == epoch);
+    now.is_some_and(|it| it.owner() == Some(member)) || pasts.any(is_past)
 }
 
 pub(super) use coordinator::machine::wish::Request;
