@@ -7,7 +7,7 @@ use actors::machine::ledger::Fate;
 use actors::machine::range::{PANICKED, Status};
 use actors::range::Report;
 use actors::source::decode::Class;
-use proto::types::{EventTime, Offset, RangeId, RecordTime, SourcePartition};
+use proto::types::{Epoch, EventTime, Offset, RangeId, RecordTime, SourcePartition};
 
 use super::EngineBackend;
 use super::measures::measures;
@@ -192,6 +192,7 @@ pub(super) fn pulse(backend: &EngineBackend, reports: &[Report]) -> Pulse {
         complete: emitted(0),
         incomplete: emitted(1),
         corrected: emitted(2),
+        emitted: reports.iter().map(by_owner).collect(),
         dead_letters: dead_letters(backend.engine.partitions(), reports),
         open: reports.iter().map(|report| report.status.open as u64).sum(),
         bytes: shown.read_bytes,
@@ -203,6 +204,10 @@ pub(super) fn pulse(backend: &EngineBackend, reports: &[Report]) -> Pulse {
         upkeep: backend.upkeep.shown(),
         measures: measures(backend, reports),
     }
+}
+
+fn by_owner(report: &Report) -> ((RangeId, Epoch), [u64; 3]) {
+    ((report.identity.id, report.identity.epoch), report.emitted)
 }
 
 /// Every topic with every class: also what has not happened yet has a series.
