@@ -128,7 +128,8 @@ pub(super) fn node(backend: &EngineBackend, reports: &[Report]) -> Node {
         ranges: u32::try_from(reports.len()).unwrap_or(u32::MAX),
         memory_bytes: resident_bytes().unwrap_or(0),
         memory_limit_bytes: Some(memory::bytes(&backend.config)),
-        records_per_second: rates.per_second.values().sum(),
+        // Not `sum`: of nothing it is −0.
+        records_per_second: rates.per_second.values().fold(0.0, |sum, rate| sum + rate),
         copies: backend.engine.copies().into_iter().map(|(range, ..)| range).collect(),
     }
 }

@@ -33,7 +33,7 @@ impl Cast {
         NodeId::new(&format!("node-{number}")).ok()
     }
 
-    /// Kills the next node if it is time for it: the first one first, as that one leads.
+    /// Kills the next node if it is time for it.
     pub(super) fn kill_when_due(&mut self, elapsed: Duration) -> Option<NodeId> {
         if elapsed < self.every? * (self.killed + 1) {
             return None;
