@@ -32,6 +32,7 @@ use tower::util::MapFutureLayer;
 
 use self::backend::{Answer, Backend};
 pub use self::calls::{Call, Calls, Took};
+pub(crate) use self::convert::overview;
 pub use self::status::problem_of;
 use crate::problem::{Code, Problem};
 

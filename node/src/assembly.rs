@@ -20,8 +20,8 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use crate::cli::{
-    DemoArguments, GenerateArguments, Io, Parts, RestoreArguments, Restored, RunArguments, Running,
-    VerifyArguments,
+    Demo, DemoArguments, GenerateArguments, Io, Parts, RestoreArguments, Restored, RunArguments,
+    Running, VerifyArguments,
 };
 use crate::config::{Config, Diagnostics};
 use crate::problem::{Code, Exit, Problem};
@@ -41,7 +41,7 @@ impl Parts for Assembly {
         .boxed()
     }
 
-    fn demo<'a>(&'a self, arguments: &'a DemoArguments) -> BoxFuture<'a, anyhow::Result<Running>> {
+    fn demo<'a>(&'a self, arguments: &'a DemoArguments) -> BoxFuture<'a, anyhow::Result<Demo>> {
         demo::start(arguments).boxed()
     }
 

@@ -37,7 +37,7 @@ pub use self::demo::Arguments as DemoArguments;
 pub use self::failure::Failure;
 pub use self::generate::Arguments as GenerateArguments;
 pub use self::io::{Io, Screen};
-pub use self::parts::{Parts, Running};
+pub use self::parts::{Demo, Down, Nodes, Parts, Running};
 pub use self::process::{main, streams};
 pub use self::run::Arguments as RunArguments;
 pub use self::snapshot::restore::{Arguments as RestoreArguments, Restored};

@@ -249,6 +249,7 @@ impl Backend for Fake {
             complete: 23_402,
             incomplete: 12,
             corrected: 3,
+            emitted: BTreeMap::new(),
             dead_letters: BTreeMap::from([(("bank.trace".into(), "bad-id".to_owned()), 9)]),
             open: 608,
             bytes: 25_200_000,

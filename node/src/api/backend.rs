@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use proto::types::{EventTime, Offset, RangeId, RecordTime, SourcePartition};
+use proto::types::{Epoch, EventTime, Offset, RangeId, RecordTime, SourcePartition};
 
 pub use self::cluster::{
     Change, Cluster, Granted, Health, Node, NodeState, Overview, Range, RangeState,
@@ -99,7 +99,7 @@ pub struct Progress {
     pub clock: Option<RecordTime>,
 }
 
-/// The counters that move, all since the node's state began (not since the process started).
+/// The counters that move. Those of results and dead letters are of the ranges that the node owns, since it does.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Pulse {
     /// Results with all three legs.
@@ -108,9 +108,11 @@ pub struct Pulse {
     pub incomplete: u64,
     /// Corrections.
     pub corrected: u64,
+    /// The same three by range, and by the epoch under which the node owns it: since it does.
+    pub emitted: BTreeMap<(RangeId, Epoch), [u64; 3]>,
     /// Transactions that wait for a leg.
     pub open: u64,
-    /// Dead letters by topic and class, since the process started.
+    /// Dead letters by topic and class.
     pub dead_letters: BTreeMap<(Arc<str>, String), u64>,
     /// Bytes of records applied.
     pub bytes: u64,

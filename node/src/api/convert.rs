@@ -11,7 +11,8 @@ use proto::api::v1;
 use proto::types::{EventTime, RangeId, RecordTime};
 
 pub(super) use self::change::{change, granted, node_of, range_of};
-pub(super) use self::cluster::{cluster, ledger, node, overview, range};
+pub(crate) use self::cluster::overview;
+pub(super) use self::cluster::{cluster, ledger, node, range};
 pub(super) use self::indicator::{cell, indicator, query};
 pub(super) use self::snapshot::{snapshot, verdict};
 pub(super) use self::transaction::transaction;

@@ -322,7 +322,7 @@ async fn where_nothing_changes_who_watches_hears_within_ten_seconds_all_the_same
     let ending = CancellationToken::new();
     let (backend, calls) = (Arc::new(fake), Arc::default());
     let services = Services { backend, calls, ending: ending.clone() };
-    let first = convert::overview(services.backend.overview().await.unwrap());
+    let first = overview(services.backend.overview().await.unwrap());
     let began = Instant::now();
     let mut views = services.views(first.clone(), Duration::from_secs(3));
     // Time stands still but for what is waited for, so this is exact.

@@ -10,6 +10,7 @@ mod hub;
 mod life;
 mod outside;
 mod picture;
+mod transport;
 mod wire;
 mod wishes;
 
@@ -19,7 +20,6 @@ use anyhow::Context as _;
 use coordinator::coordinator::Journals;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use proto::types::Incarnation;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -28,27 +28,26 @@ use self::carry::Carry;
 use self::front::{Front, Own};
 use self::hub::Hub;
 use self::outside::Outside;
+pub(super) use self::transport::Transport;
 use super::durable::Ground;
 use super::memory::Shares;
 use crate::cli::Running;
 use crate::cluster;
-use crate::config::{Config, PeerPort};
-use crate::peer::{Pace, Peer, Peers, Settings};
+use crate::config::Config;
 
 /// Starts the node that `config` describes, as one of a cluster. It serves ranges once it has joined.
-pub(super) async fn node(config: Config, port: PeerPort) -> anyhow::Result<Running> {
+pub(super) async fn node(config: Config, transport: Transport) -> anyhow::Result<Running> {
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let clock = actors::clock::wall();
     let shares = Shares::of(&config)?;
     let ground = Ground::open(&config).await?;
     // Not with `stop`: a life that ends says so, and hands over what it has, while the node stops.
-    let transport = CancellationToken::new();
+    let end = CancellationToken::new();
     let front = Arc::new(Front::default());
     let hub = Arc::new(Hub::new(Arc::clone(&front)));
-    let settings = transport_of(&config, &port, clock());
-    let (inbox, end) = (Arc::<Hub>::clone(&hub), transport.clone());
-    let peers = Peers::start(settings, inbox, tasks.clone(), end).await?;
-    let address = port.advertise.unwrap_or_else(|| peers.address().to_string());
+    let inbox = Arc::<Hub>::clone(&hub);
+    let opened = transport.open(&config.names, clock(), inbox, (&tasks, end.clone()));
+    let (peers, address) = opened.await?;
     let journals: Arc<dyn Journals> = Arc::new(ground.journals());
     let bodies = EngineBodies {
         config: config.clone(),
@@ -84,7 +83,7 @@ pub(super) async fn node(config: Config, port: PeerPort) -> anyhow::Result<Runni
         carry,
         clock,
     });
-    let ending = (stop.clone(), transport, tasks);
+    let ending = (stop.clone(), end, tasks);
     let stopped = until_it_ends(run, ending, (joined, ground)).boxed();
     let names = &config.names;
     let started = vec![
@@ -109,16 +108,4 @@ async fn until_it_ends(
     tasks.wait().await;
     drop(held);
     ended
-}
-
-/// How the transport is set up. Its incarnation is the process's, not a life's: it comes before the first life, and has
-/// to be another one at each start.
-fn transport_of(config: &Config, port: &PeerPort, started_ms: u64) -> Settings {
-    Settings {
-        cluster: config.names.cluster.clone(),
-        me: Peer { node: config.names.node.clone(), incarnation: Incarnation(started_ms) },
-        listen: port.addr,
-        tls: port.tls.clone(),
-        pace: Pace::default(),
-    }
 }

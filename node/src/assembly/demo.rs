@@ -1,4 +1,12 @@
-//! The demo: a node on generated traffic, in a folder of its own that it empties first.
+//! The demo: a node or several on generated traffic, in a folder of their own that is emptied first.
+
+mod backend;
+mod process;
+mod stage;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod text;
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +16,7 @@ use futures::FutureExt as _;
 
 use super::{explain, start, telemetry};
 use crate::api;
-use crate::cli::{DemoArguments, Running};
+use crate::cli::{Demo, DemoArguments};
 use crate::config::Config;
 use crate::problem::{Code, Problem};
 
@@ -16,21 +24,21 @@ use crate::problem::{Code, Problem};
 const MARK: &str = "throughline-demo";
 
 /// Starts the demo.
-pub(super) async fn start(arguments: &DemoArguments) -> anyhow::Result<Running> {
+pub(super) async fn start(arguments: &DemoArguments) -> anyhow::Result<Demo> {
     check(arguments)?;
-    let config = Config::from_text("demo", &text(arguments))
-        .map_err(|diagnostics| anyhow::anyhow!("{diagnostics}"))?;
+    let configs = text::configs(arguments)?;
     empty(&arguments.folder).map_err(|error| {
         explain::by_hand(error, "throughline demo --folder FOLDER   a new one, or one of a demo")
     })?;
-    telemetry::begin(&config.log, true)?;
-    let started = start::node(config).await;
+    let started = begin(configs).await;
     if started.is_err() && !arguments.keep {
         // The error that is told is why it did not start.
         drop(fs::remove_dir_all(&arguments.folder));
     }
-    let mut running = started?;
-    running.started.push(format!("results in {}", arguments.folder.join("results").display()));
+    let Demo { mut running, nodes } = started?;
+    let results = arguments.folder.join("results");
+    let whose = if nodes.is_some() { ", a folder a node" } else { "" };
+    running.started.push(format!("results in {}{whose}", results.display()));
     if !arguments.keep {
         let (folder, stopped) = (arguments.folder.clone(), running.stopped);
         running.stopped = async move {
@@ -39,7 +47,18 @@ pub(super) async fn start(arguments: &DemoArguments) -> anyhow::Result<Running> 
         }
         .boxed();
     }
-    Ok(running)
+    Ok(Demo { running, nodes })
+}
+
+/// Starts one node by itself, or several together.
+async fn begin(configs: Vec<Config>) -> anyhow::Result<Demo> {
+    if let Some(config) = configs.first() {
+        telemetry::begin(&config.log, true)?;
+    }
+    match <[Config; 1]>::try_from(configs) {
+        Ok([config]) => Ok(Demo { running: start::node(config).await?, nodes: None }),
+        Err(configs) => stage::start(configs).await,
+    }
 }
 
 /// What a person can type that no demo can be started with.
@@ -51,6 +70,11 @@ fn check(arguments: &DemoArguments) -> Result<(), Problem> {
         let what = format!("--api and --metrics cannot both listen on {api}");
         return Err(Problem::new(Code::BadArgument, what, "each needs a port of its own")
             .remedy("throughline demo --api 127.0.0.1:7400 --metrics 127.0.0.1:7402"));
+    }
+    if arguments.kill_every.is_some() && arguments.nodes == 1 {
+        let what = "--kill-every needs several nodes";
+        return Err(Problem::new(Code::BadArgument, what, "nobody could take over from one alone")
+            .remedy("throughline demo --nodes 3 --kill-every 15"));
     }
     Ok(())
 }
@@ -69,42 +93,4 @@ fn empty(folder: &Path) -> anyhow::Result<()> {
     }
     fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     fs::write(folder.join(MARK), "").with_context(|| format!("write to {}", folder.display()))
-}
-
-/// The demo's configuration: what an operator would write.
-fn text(arguments: &DemoArguments) -> String {
-    let DemoArguments { rate, seed, lateness, ranges, folder, api, metrics, .. } = arguments;
-    let folder = folder.display();
-    format!(
-        r#"apiVersion: throughline.dev/v1
-kind: Cluster
-metadata: {{ name: demo }}
-listen:
-  public: {{ addr: "{api}" }}
-  metrics: {{ addr: "{metrics}" }}
-storage: {{ dir: "{folder}/data", ranges: {ranges} }}
-sources:
-  generated: {{ seed: {seed}, rate: {rate}, partitions: 4 }}
-join: {{ lateness: {lateness}s, skew: 1s, correction: 10m, duplicates: 60s }}
-sinks: {{ files: {{ dir: "{folder}/results" }} }}
-"#
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_of_somebody_else_is_not_emptied() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("precious"), "").unwrap();
-        assert!(empty(folder.path()).is_err());
-        assert!(folder.path().join("precious").exists());
-        let own = folder.path().join("own");
-        empty(&own).unwrap();
-        fs::write(own.join("old"), "").unwrap();
-        empty(&own).unwrap();
-        assert!(!own.join("old").exists());
-    }
 }

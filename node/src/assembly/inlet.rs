@@ -16,6 +16,9 @@ use crate::config::{Config, Generated, KafkaSource as Kafka, SourceKind};
 use crate::workload::live::{Live, Shape};
 use crate::workload::params::Share;
 
+/// The file that says when generated traffic began.
+const BEGAN: &str = "traffic-began";
+
 /// Opens the configured source; the Kafka client fetches `prefetch_bytes` ahead of the readers at most, over
 /// all partitions.
 pub(super) async fn open(
@@ -52,32 +55,43 @@ fn options(kafka: &Kafka, topics: Vec<(Leg, String)>, prefetch_bytes: usize) -> 
     }
 }
 
-/// Generated traffic begins when the directory is used for the first time, and goes on from there.
+/// Generated traffic begins when the directory is used for the first time, or as [`begin_traffic`] says, and goes on
+/// from there.
 fn live(
     generated: &Generated,
     dir: &Path,
     clock: &Clock,
     tasks: &TaskTracker,
 ) -> anyhow::Result<Live> {
-    let file = dir.join("traffic-began");
+    let file = dir.join(BEGAN);
     let start_ms = match std::fs::read_to_string(&file) {
         Ok(text) => text.trim().parse().with_context(|| format!("read {}", file.display()))?,
         Err(_) => {
             let now_ms = clock();
-            let doing = || format!("write {}", file.display());
-            std::fs::write(&file, now_ms.to_string()).with_context(doing)?;
+            begin_traffic(dir, now_ms)?;
             now_ms
         }
     };
-    let shape = Shape {
+    Ok(Live::new(&shape(generated, start_ms)?, Arc::clone(clock), tasks))
+}
+
+/// The traffic that is generated from `start_ms` on.
+pub(super) fn shape(generated: &Generated, start_ms: u64) -> anyhow::Result<Shape> {
+    Ok(Shape {
         topic_prefix: "bank".to_owned(),
         partitions: u32::from(generated.partitions),
         seed: generated.seed,
         rate: generated.rate,
         start_ms,
         missing: "1%".parse::<Share>().map_err(|why| anyhow::anyhow!("{why}"))?,
-    };
-    Ok(Live::new(&shape, Arc::clone(clock), tasks))
+    })
+}
+
+/// Has generated traffic begin at `start_ms` for the node of this directory: nodes of one cluster must agree on it, as
+/// what is at an offset depends on it.
+pub(super) fn begin_traffic(dir: &Path, start_ms: u64) -> anyhow::Result<()> {
+    let file = dir.join(BEGAN);
+    std::fs::write(&file, start_ms.to_string()).with_context(|| format!("write {}", file.display()))
 }
 
 /// Makes the decoders of readers; a wrong pointer is found here, before anything starts.

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::backend::EngineBackend;
+use super::cluster::{self, Transport};
 use super::memory::Shares;
 use super::upkeep::Upkeep;
 use super::{durable, explain, inlet, outlet};
@@ -35,7 +36,7 @@ const EXPIRIES: usize = 1_000;
 /// Starts the node that `config` describes: one of a cluster where it listens for other nodes, else alone.
 pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
     match config.listen.peer.clone() {
-        Some(port) => super::cluster::node(config, port).await,
+        Some(port) => cluster::node(config, Transport::Sockets(port)).await,
         None => single(config).await,
     }
 }

@@ -11,7 +11,7 @@ use proto::api::v1::cluster::State;
 use proto::api::v1::cluster_service_client::ClusterServiceClient;
 
 use self::changes::changes;
-use self::strip::Strip;
+pub(super) use self::strip::Strip;
 use super::change::{self, How};
 use super::failure::Failure;
 use super::io::{Io, Tone};
@@ -135,7 +135,7 @@ fn picture(io: &mut Io, view: &v1::WatchClusterResponse) -> Result<(), Failure> 
 }
 
 /// What is on its way, a line each: copies that are made, and ranges that are restored.
-fn moving(view: &v1::WatchClusterResponse) -> Vec<String> {
+pub(super) fn moving(view: &v1::WatchClusterResponse) -> Vec<String> {
     let mut lines = Vec::new();
     for node in &view.nodes {
         for copy in &node.copies {

@@ -1,5 +1,6 @@
 //! `throughline demo`: a bank in this process, with a live view of what becomes of its messages.
 
+mod cast;
 mod lines;
 mod live;
 mod poll;
@@ -16,10 +17,11 @@ use std::time::Duration;
 use clap::ValueEnum;
 use tokio_util::task::TaskTracker;
 
+use self::cast::Cast;
 use self::view::View;
 use super::failure::Failure;
 use super::io::Screen;
-use super::{Io, Parts, values};
+use super::{Demo, Io, Parts, values};
 use crate::endpoints::{self, Open};
 use crate::problem::Exit;
 
@@ -40,9 +42,12 @@ pub enum Shown {
 #[command(after_help = "Examples:
   throughline demo
   throughline demo --rate 20000 --seed 11
+  throughline demo --nodes 3
+  throughline demo --nodes 3 --view lines --kill-every 20 --for 60
   throughline demo --view lines --for 60 > demo.log
 
-While it runs, ask it from a second terminal: throughline status")]
+While it runs, ask it from a second terminal: throughline status
+Of several nodes the keys 1, 2 … kill one: watch the others take its ranges over.")]
 pub struct Arguments {
     /// Transactions a second.
     #[arg(long, value_name = "COUNT", default_value = "2000", value_parser = values::count::<NonZeroU32>)]
@@ -53,6 +58,12 @@ pub struct Arguments {
     /// Give a transaction up as incomplete after so long; 1 h in production.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = values::count::<NonZeroU64>)]
     pub lateness: NonZeroU64,
+    /// How many nodes share the work, 1 to 5; any of them may be killed.
+    #[arg(long, value_name = "COUNT", default_value = "1", value_parser = values::nodes)]
+    pub nodes: u8,
+    /// Kill a node without warning each time so long has passed, one after the other; each comes back.
+    #[arg(long, value_name = "SECONDS", value_parser = values::count::<NonZeroU64>)]
+    pub kill_every: Option<NonZeroU64>,
     /// How many ranges share the keys.
     #[arg(long, value_name = "COUNT", default_value = "16", value_parser = values::count::<NonZeroU16>)]
     pub ranges: NonZeroU16,
@@ -81,19 +92,20 @@ pub(super) async fn run(
     parts: &dyn Parts,
     io: &mut Io,
 ) -> Result<Exit, Failure> {
-    let running = parts.demo(&arguments).await?;
+    let Demo { running, nodes } = parts.demo(&arguments).await?;
     let tasks = TaskTracker::new();
     let open = match endpoints::open(&running, &tasks).await {
         Ok(open) => open,
         Err(problem) => return running.give_up(problem).await,
     };
     let view = View::new(open.api, open.metrics);
+    let cast = Cast::new(nodes, &arguments);
     let live = io.screen != Screen::None && arguments.view == Shown::Live;
     let shown = if live {
-        live::show(view, &*running.backend, &arguments, io.screen).await
+        live::show(view, (&*running.backend, cast), &arguments, io.screen).await
     } else {
         introduce(&running.started, open, &arguments, io)?;
-        lines::show(view, &*running.backend, &arguments, io).await
+        lines::show(view, (&*running.backend, cast), &arguments, io).await
     };
     running.stop.cancel();
     let stopped = running.stopped.await;

@@ -4,8 +4,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
+use proto::types::NodeId;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -21,8 +23,8 @@ pub trait Parts: Send + Sync {
     /// Starts a node as its configuration says.
     fn run<'a>(&'a self, arguments: &'a RunArguments) -> BoxFuture<'a, anyhow::Result<Running>>;
 
-    /// Starts a node with generated traffic.
-    fn demo<'a>(&'a self, arguments: &'a DemoArguments) -> BoxFuture<'a, anyhow::Result<Running>>;
+    /// Starts a node with generated traffic, or several.
+    fn demo<'a>(&'a self, arguments: &'a DemoArguments) -> BoxFuture<'a, anyhow::Result<Demo>>;
 
     /// Checks a configuration and sums it up for a person.
     ///
@@ -75,6 +77,32 @@ pub struct Running {
     pub stop: CancellationToken,
     /// Done when it has stopped, asked or not: an error says why not asked.
     pub stopped: BoxFuture<'static, anyhow::Result<()>>,
+}
+
+/// A demo at work in this process.
+#[derive(Debug)]
+pub struct Demo {
+    /// What runs.
+    pub running: Running,
+    /// Its nodes, where there are several; `None` where there is one, which is not played with.
+    pub nodes: Option<Arc<dyn Nodes>>,
+}
+
+/// The nodes of a demo. They are called by their numbers, from 1 on.
+pub trait Nodes: fmt::Debug + Send + Sync {
+    /// Kills a node without warning; it comes back by itself. Whether it was there to be killed.
+    fn kill(&self, number: u8) -> bool;
+    /// The nodes that are not there at the moment, by number.
+    fn down(&self) -> Vec<Down>;
+}
+
+/// A node that is not there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Down {
+    /// Its name.
+    pub node: NodeId,
+    /// When it comes back.
+    pub back_in: Duration,
 }
 
 impl Running {

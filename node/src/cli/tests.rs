@@ -47,9 +47,9 @@ impl Parts for FakeParts {
         Box::pin(async { Err(Problem::new(Code::FileNotFound, what, "no such file").into()) })
     }
 
-    fn demo<'a>(&'a self, arguments: &'a DemoArguments) -> BoxFuture<'a, anyhow::Result<Running>> {
+    fn demo<'a>(&'a self, arguments: &'a DemoArguments) -> BoxFuture<'a, anyhow::Result<Demo>> {
         let fake = std::mem::take(&mut *self.fake.lock());
-        Box::pin(async { Ok(running(fake, arguments)) })
+        Box::pin(async { Ok(Demo { running: running(fake, arguments), nodes: None }) })
     }
 
     fn validate_config(&self, file: &Path) -> anyhow::Result<String> {

@@ -9,6 +9,12 @@ pub(super) fn count<T: TryFrom<NonZeroU64>>(text: &str) -> Result<T, String> {
     T::try_from(number).map_err(|_| "that is too many".to_owned())
 }
 
+/// How many nodes a process may have: as many as fit into the picture.
+pub(super) fn nodes(text: &str) -> Result<u8, String> {
+    let number = text.parse().ok().filter(|number| (1..=5).contains(number));
+    number.ok_or_else(|| "a whole number from 1 to 5 is wanted".to_owned())
+}
+
 /// Where to listen.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "an address with a port is wanted, such as 127.0.0.1:7400".to_owned())
@@ -28,6 +34,14 @@ mod tests {
             assert_eq!(why, "a whole number from 1 on is wanted", "{text}");
         }
         assert_eq!(count::<NonZeroU16>("65536").unwrap_err(), "that is too many");
+    }
+
+    #[test]
+    fn there_are_one_to_five_nodes() {
+        assert_eq!((nodes("1"), nodes("5")), (Ok(1), Ok(5)));
+        for text in ["0", "6", "-1", "two", ""] {
+            assert_eq!(nodes(text).unwrap_err(), "a whole number from 1 to 5 is wanted", "{text}");
+        }
     }
 
     #[test]

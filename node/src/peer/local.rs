@@ -1,4 +1,7 @@
 //! Several nodes in one process, without sockets: for the demo, and for tests of what is built on [`Peers`].
+//!
+//! A node hears in a task of its own, and never within the call of who speaks: so what it does for others
+//! ends with it, also where each node has a runtime of its own that is ended like a process.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,7 +13,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,11 +32,14 @@ struct Members {
     by_address: HashMap<Address, Member>,
 }
 
-#[derive(Clone)]
-struct Member {
-    inbox: Arc<dyn Inbox>,
-    /// One after the other, and not within the sender's call.
-    told: mpsc::UnboundedSender<(Peer, Bytes)>,
+/// What is on its way to a node, one after the other.
+type Member = mpsc::UnboundedSender<Coming>;
+
+enum Coming {
+    Told(Peer, Bytes),
+    Asked(Peer, Bytes, oneshot::Sender<Bytes>),
+    Streamed(Peer, Duplex),
+    Lost(Peer),
 }
 
 impl std::fmt::Debug for Exchange {
@@ -52,8 +58,7 @@ impl Exchange {
         tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Peers {
-        let (told, mut telling) = mpsc::unbounded_channel::<(Peer, Bytes)>();
-        let member = Member { inbox: Arc::clone(&inbox), told };
+        let (member, coming) = mpsc::unbounded_channel();
         let address = {
             let mut members = self.0.lock();
             members.joined += 1;
@@ -61,16 +66,8 @@ impl Exchange {
             members.by_address.insert(address.into(), member);
             address
         };
-        let (exchange, peer) = (self.clone(), me.clone());
-        tasks.spawn(async move {
-            loop {
-                tokio::select! {
-                    () = stop.cancelled() => break,
-                    Some((from, body)) = telling.recv() => inbox.told(from, body),
-                }
-            }
-            exchange.leave(&address.into(), &peer);
-        });
+        let place = Place { exchange: self.clone(), address: address.into(), peer: me.clone() };
+        tasks.spawn(hear(place, (inbox, coming), tasks.clone(), stop));
         let kept = Mutex::default();
         Peers::over(Arc::new(Seat {
             me,
@@ -88,9 +85,57 @@ impl Exchange {
             members.by_address.values().cloned().collect()
         };
         for other in others {
-            other.inbox.lost(peer.clone());
+            // One that has gone as well misses nothing.
+            drop(other.send(Coming::Lost(peer.clone())));
         }
     }
+}
+
+/// The others lose the node with this, however its task ends: as a connection breaks when a process dies.
+struct Place {
+    exchange: Exchange,
+    address: Address,
+    peer: Peer,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.exchange.leave(&self.address, &self.peer);
+    }
+}
+
+/// Hands on what comes, until `stop`.
+async fn hear(
+    place: Place,
+    (inbox, mut coming): (Arc<dyn Inbox>, mpsc::UnboundedReceiver<Coming>),
+    tasks: TaskTracker,
+    stop: CancellationToken,
+) {
+    loop {
+        let next = tokio::select! {
+            () = stop.cancelled() => break,
+            Some(next) = coming.recv() => next,
+        };
+        match next {
+            Coming::Told(from, body) => inbox.told(from, body),
+            Coming::Asked(from, body, reply) => {
+                tasks.spawn(answer(inbox.asked(from, body), reply));
+            }
+            Coming::Streamed(from, duplex) => inbox.streamed(from, duplex),
+            Coming::Lost(peer) => inbox.lost(peer),
+        }
+    }
+    drop(place);
+}
+
+/// Works at an answer for as long as somebody waits for it.
+async fn answer(asked: BoxFuture<'static, Bytes>, mut reply: oneshot::Sender<Bytes>) {
+    let said = tokio::select! {
+        () = reply.closed() => return,
+        said = asked => said,
+    };
+    // Whoever asked may have lost patience just now.
+    drop(reply.send(said));
 }
 
 /// A node's place at the exchange.
@@ -120,7 +165,7 @@ impl Carrier for Seat {
 
     fn tell(&self, to: &Address, body: Bytes) {
         let session = self.session(to).filter(|_| body.len() <= MESSAGE_BYTES);
-        if session.is_none_or(|it| it.told.send((self.me.clone(), body)).is_err()) {
+        if session.is_none_or(|it| it.send(Coming::Told(self.me.clone(), body)).is_err()) {
             self.unheard.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -136,9 +181,13 @@ impl Carrier for Seat {
                 return Err(AskError::TooLarge(body.len()));
             }
             let session = self.session(to).ok_or_else(|| AskError::NoSession(to.clone()))?;
-            let asked = session.inbox.asked(self.me.clone(), body);
-            let answered = tokio::time::timeout(patience, asked).await;
-            answered.map_err(|_| AskError::TimedOut(to.clone()))
+            let (reply, answer) = oneshot::channel();
+            let lost = || AskError::Lost(to.clone());
+            session.send(Coming::Asked(self.me.clone(), body, reply)).map_err(|_| lost())?;
+            match tokio::time::timeout(patience, answer).await {
+                Ok(answered) => answered.map_err(|_| lost()),
+                Err(_) => Err(AskError::TimedOut(to.clone())),
+            }
         }
         .boxed()
     }
@@ -148,7 +197,8 @@ impl Carrier for Seat {
             let nobody = || StreamError { to: to.clone(), why: "no node is there".to_owned() };
             let other = self.member(to).ok_or_else(nobody)?;
             let (ours, from_us, to_us) = pair();
-            other.inbox.streamed(self.me.clone(), Duplex { outgoing: to_us, incoming: from_us });
+            let theirs = Duplex { outgoing: to_us, incoming: from_us };
+            other.send(Coming::Streamed(self.me.clone(), theirs)).map_err(|_| nobody())?;
             Ok(ours)
         }
         .boxed()

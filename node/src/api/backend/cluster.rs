@@ -122,6 +122,15 @@ impl RangeState {
     pub const ALL: [Self; 6] =
         [Self::Serving, Self::Restoring, Self::Closing, Self::Stopped, Self::Unowned, Self::Silent];
 
+    /// Whether nobody answers for a range in that state.
+    #[must_use]
+    pub const fn is_missing(self) -> bool {
+        match self {
+            Self::Serving | Self::Closing | Self::Stopped => false,
+            Self::Restoring | Self::Unowned | Self::Silent => true,
+        }
+    }
+
     /// The word for screens, the API and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {

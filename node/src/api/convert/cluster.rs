@@ -7,7 +7,8 @@ use crate::api::backend::{
     Answer, Cluster, Counts, Health, Ledger, Node, NodeState, Overview, Range,
 };
 
-pub(in crate::api) fn overview(answer: Answer<Overview>) -> v1::WatchClusterResponse {
+/// Everything at once, as it is watched.
+pub(crate) fn overview(answer: Answer<Overview>) -> v1::WatchClusterResponse {
     let Overview { cluster: value, nodes, ranges } = answer.value;
     v1::WatchClusterResponse {
         cluster: Some(cluster(Answer { value, as_of: answer.as_of })),

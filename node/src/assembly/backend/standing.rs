@@ -7,7 +7,7 @@ use actors::machine::ledger::Fate;
 use actors::machine::range::{PANICKED, Status};
 use actors::range::Report;
 use actors::source::decode::Class;
-use proto::types::{EventTime, Offset, RangeId, RecordTime, SourcePartition};
+use proto::types::{Epoch, EventTime, Offset, RangeId, RecordTime, SourcePartition};
 
 use super::EngineBackend;
 use super::measures::measures;
@@ -128,7 +128,8 @@ pub(super) fn node(backend: &EngineBackend, reports: &[Report]) -> Node {
         ranges: u32::try_from(reports.len()).unwrap_or(u32::MAX),
         memory_bytes: resident_bytes().unwrap_or(0),
         memory_limit_bytes: Some(memory::bytes(&backend.config)),
-        records_per_second: rates.per_second.values().sum(),
+        // Not `sum`: of nothing it is −0.
+        records_per_second: rates.per_second.values().fold(0.0, |sum, rate| sum + rate),
         copies: backend.engine.copies().into_iter().map(|(range, ..)| range).collect(),
     }
 }
@@ -192,6 +193,7 @@ pub(super) fn pulse(backend: &EngineBackend, reports: &[Report]) -> Pulse {
         complete: emitted(0),
         incomplete: emitted(1),
         corrected: emitted(2),
+        emitted: reports.iter().map(by_owner).collect(),
         dead_letters: dead_letters(backend.engine.partitions(), reports),
         open: reports.iter().map(|report| report.status.open as u64).sum(),
         bytes: shown.read_bytes,
@@ -203,6 +205,10 @@ pub(super) fn pulse(backend: &EngineBackend, reports: &[Report]) -> Pulse {
         upkeep: backend.upkeep.shown(),
         measures: measures(backend, reports),
     }
+}
+
+fn by_owner(report: &Report) -> ((RangeId, Epoch), [u64; 3]) {
+    ((report.identity.id, report.identity.epoch), report.emitted)
 }
 
 /// Every topic with every class: also what has not happened yet has a series.

@@ -46,7 +46,7 @@ impl Picture {
         let ranges = ranges(known.table, &said);
         let nodes = nodes(known.table, &said);
         let missing: BTreeSet<RangeId> =
-            ranges.iter().filter(|it| is_missing(it.state)).map(|it| it.id).collect();
+            ranges.iter().filter(|it| it.state.is_missing()).map(|it| it.id).collect();
         let answering = ranges.len() - missing.len();
         let mut reasons = reasons(known, &nodes, &ranges);
         if answering == 0 {
@@ -75,14 +75,6 @@ impl Picture {
             ..freshness(&said)
         };
         Self { overview: Overview { cluster, nodes, ranges }, ledger: ledger(&said), as_of }
-    }
-}
-
-/// Whether nobody answers for a range in that state.
-const fn is_missing(state: RangeState) -> bool {
-    match state {
-        RangeState::Serving | RangeState::Closing | RangeState::Stopped => false,
-        RangeState::Restoring | RangeState::Unowned | RangeState::Silent => true,
     }
 }
 

@@ -8,16 +8,21 @@ use crate::cli::format;
 const MOST_MARKS: usize = 64;
 
 /// The ranges, by key, so many to a mark.
-pub(super) struct Strip<'a>(Vec<&'a [v1::Range]>);
+pub(in crate::cli) struct Strip<'a>(Vec<&'a [v1::Range]>);
 
 impl<'a> Strip<'a> {
     pub(super) fn of(ranges: &'a [v1::Range]) -> Self {
-        let each = ranges.len().div_ceil(MOST_MARKS).max(1);
+        Self::within(ranges, MOST_MARKS)
+    }
+
+    /// With so many marks at most.
+    pub(in crate::cli) fn within(ranges: &'a [v1::Range], most: usize) -> Self {
+        let each = ranges.len().div_ceil(most.max(1)).max(1);
         Self(ranges.chunks(each).collect())
     }
 
     /// A node's marks: the worst of what it has in each place, a dot where it has nothing.
-    pub(super) fn of_node(&self, node: &v1::Node) -> String {
+    pub(in crate::cli) fn of_node(&self, node: &v1::Node) -> String {
         self.0.iter().map(|ranges| mark(node, ranges)).collect()
     }
 }

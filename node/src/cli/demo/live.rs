@@ -9,6 +9,7 @@ use tokio::time;
 use super::super::failure::Failure;
 use super::super::io::Screen;
 use super::super::run;
+use super::cast::Cast;
 use super::view::View;
 use super::{Arguments, REFRESH, poll, screen};
 use crate::api::backend::Backend;
@@ -21,18 +22,20 @@ const KEYS: Duration = Duration::from_millis(50);
 enum Wish {
     Quit,
     Pause,
+    /// Kill the node of that number.
+    Kill(u8),
     Nothing,
 }
 
 /// Shows the picture until the person quits, or its time is over.
 pub(super) async fn show(
     view: View,
-    backend: &dyn Backend,
+    at_work: (&dyn Backend, Cast),
     arguments: &Arguments,
     screen: Screen,
 ) -> Result<View, Failure> {
     let mut terminal = ratatui::try_init()?;
-    let shown = watch(&mut terminal, view, backend, (arguments, screen)).await;
+    let shown = watch(&mut terminal, view, at_work, (arguments, screen)).await;
     // Whatever happened, the person gets the screen back.
     ratatui::try_restore()?;
     shown
@@ -41,7 +44,7 @@ pub(super) async fn show(
 async fn watch(
     terminal: &mut DefaultTerminal,
     mut view: View,
-    backend: &dyn Backend,
+    (backend, mut cast): (&dyn Backend, Cast),
     (arguments, screen): (&Arguments, Screen),
 ) -> Result<View, Failure> {
     let mut ticks = time::interval(REFRESH);
@@ -56,15 +59,18 @@ async fn watch(
                 if arguments.seconds.is_some_and(|seconds| elapsed.as_secs() >= seconds.get()) {
                     return Ok(view);
                 }
+                cast.kill_when_due(elapsed);
                 refresh(&mut view, elapsed, backend).await;
             }
             _ = keys.tick() => match wish()? {
                 None => continue,
                 Some(Wish::Quit) => return Ok(view),
                 Some(Wish::Pause) => view.is_paused = !view.is_paused,
+                Some(Wish::Kill(number)) => drop(cast.kill(number)),
                 Some(Wish::Nothing) => {}
             },
         }
+        view.down = cast.down();
         terminal.draw(|frame| screen::render(&view, screen, frame))?;
     }
 }
@@ -103,7 +109,12 @@ fn meaning(key: KeyEvent) -> Wish {
     {
         return Wish::Quit;
     }
-    if key.code == KeyCode::Char(' ') { Wish::Pause } else { Wish::Nothing }
+    let KeyCode::Char(character) = key.code else { return Wish::Nothing };
+    if character == ' ' {
+        return Wish::Pause;
+    }
+    let number = character.to_digit(10).and_then(|number| u8::try_from(number).ok());
+    number.map_or(Wish::Nothing, Wish::Kill)
 }
 
 #[cfg(test)]
@@ -115,6 +126,7 @@ mod tests {
         let plain = |code| meaning(KeyEvent::new(code, KeyModifiers::NONE));
         assert_eq!(plain(KeyCode::Char('q')), Wish::Quit);
         assert_eq!(plain(KeyCode::Char(' ')), Wish::Pause);
+        assert_eq!(plain(KeyCode::Char('3')), Wish::Kill(3));
         assert_eq!(plain(KeyCode::Char('c')), Wish::Nothing);
         // The terminal is in raw mode: Ctrl-C comes as a key, not as a signal.
         let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);

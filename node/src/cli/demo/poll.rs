@@ -1,15 +1,20 @@
 //! Asks the backend for all that the live view shows.
 
+use proto::api::v1;
+
+use crate::api;
 use crate::api::backend::{AsOf, Backend, Cell, Cluster, Figure, Ledger, Pulse, Query, Range};
 use crate::problem::{Code, Problem};
 
-/// One picture of the node.
+/// One picture of the node, or of all of them.
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
     pub(super) cluster: Cluster,
     pub(super) as_of: AsOf,
     pub(super) ledger: Ledger,
     pub(super) ranges: Vec<Range>,
+    /// Nodes and ranges as the API tells them, for what the commands show of them too.
+    pub(super) overview: v1::WatchClusterResponse,
     pub(super) pulse: Pulse,
     pub(super) channels: Vec<Channel>,
 }
@@ -37,7 +42,7 @@ pub(super) struct Times {
 }
 
 pub(super) async fn read(backend: &dyn Backend) -> Result<Reading, Problem> {
-    let cluster = backend.cluster().await?;
+    let overview = backend.overview().await?;
     let mut channels = Vec::new();
     for indicator in ["duration", "transaction-success", "transaction-approval"] {
         let cells = match backend.query(by_channel(indicator)).await {
@@ -51,12 +56,21 @@ pub(super) async fn read(backend: &dyn Backend) -> Result<Reading, Problem> {
     }
     Ok(Reading {
         ledger: backend.ledger().await?.value,
-        ranges: backend.ranges().await?.value,
         pulse: backend.pulse().await?.value,
-        cluster: cluster.value,
-        as_of: cluster.as_of,
+        overview: api::overview(overview.clone()),
+        cluster: overview.value.cluster,
+        ranges: overview.value.ranges,
+        as_of: overview.as_of,
         channels,
     })
+}
+
+impl Reading {
+    /// Whether that node leads.
+    pub(super) fn leads(&self, node: &v1::Node) -> bool {
+        let name = node.name.strip_prefix("nodes/");
+        self.cluster.leader.as_ref().is_some_and(|leader| name == Some(leader.as_str()))
+    }
 }
 
 fn by_channel(indicator: &str) -> Query {

@@ -2,6 +2,7 @@
 
 mod channels;
 mod chart;
+mod nodes;
 mod palette;
 mod tiles;
 
@@ -33,7 +34,7 @@ pub(super) fn render(view: &View, screen: Screen, frame: &mut Frame<'_>) {
         Constraint::Length(6),
         Constraint::Length(if is_tall(area) { 6 } else { 0 }),
         Constraint::Min(4),
-        Constraint::Length(4),
+        Constraint::Length(lines_of_ranges(view)),
         Constraint::Length(2),
     ])
     .areas(area);
@@ -51,7 +52,24 @@ pub(super) fn render(view: &View, screen: Screen, frame: &mut Frame<'_>) {
         chart::draw(&view.rates, palette, chart, frame);
     }
     channels::draw(&reading.channels, palette, table, frame);
-    draw_ranges(&reading.ranges, palette, ranges, frame);
+    let ranges = ranges.inner(Margin { horizontal: 0, vertical: 1 });
+    if has_nodes(reading) {
+        nodes::draw(view, reading, palette, ranges, frame);
+    } else {
+        draw_ranges(&reading.ranges, palette, ranges, frame);
+    }
+}
+
+/// Whether there are nodes to tell apart.
+fn has_nodes(reading: &Reading) -> bool {
+    reading.overview.nodes.len() > 1
+}
+
+/// A heading and the marks of all ranges, or a line of them a node; one line above and one below stay free.
+fn lines_of_ranges(view: &View) -> u16 {
+    let reading = view.reading.as_ref().filter(|reading| has_nodes(reading));
+    let lines = reading.map_or(1, |reading| reading.overview.nodes.len());
+    u16::try_from(lines).unwrap_or(u16::MAX).saturating_add(3)
 }
 
 fn draw_header(view: &View, palette: Palette, area: Rect, frame: &mut Frame<'_>) {
@@ -101,13 +119,7 @@ fn chip(view: &View, palette: Palette) -> Span<'static> {
 /// One mark a range, as many as fit: full where it serves, hollow where nobody does.
 fn draw_ranges(ranges: &[Range], palette: Palette, area: Rect, frame: &mut Frame<'_>) {
     let mut words = vec![Span::styled("RANGES  ", palette.quiet)];
-    for state in RangeState::ALL {
-        let count = ranges.iter().filter(|range| range.state == state).count();
-        if count > 0 {
-            let style = if state == RangeState::Serving { palette.plain } else { palette.warning };
-            words.push(Span::styled(format!("{count} {}  ", state.name()), style));
-        }
-    }
+    words.extend(states(ranges, palette));
     let marks = ranges.iter().map(|range| match range.state {
         RangeState::Serving => Span::styled("■ ", palette.good),
         RangeState::Restoring | RangeState::Closing => Span::styled("▲ ", palette.warning),
@@ -122,7 +134,18 @@ fn draw_ranges(ranges: &[Range], palette: Palette, area: Rect, frame: &mut Frame
         *last = Span::styled("…", palette.quiet);
     }
     let text = vec![Line::from(words), Line::from(strip)];
-    frame.render_widget(Paragraph::new(text), area.inner(Margin { horizontal: 0, vertical: 1 }));
+    frame.render_widget(Paragraph::new(text), area);
+}
+
+/// How many ranges are in each state.
+fn states(ranges: &[Range], palette: Palette) -> Vec<Span<'static>> {
+    let count = |state| (state, ranges.iter().filter(|range| range.state == state).count());
+    let counts = RangeState::ALL.into_iter().map(count).filter(|(_, count)| *count > 0);
+    let word = |(state, count): (RangeState, usize)| {
+        let style = if state == RangeState::Serving { palette.plain } else { palette.warning };
+        Span::styled(format!("{count} {}  ", state.name()), style)
+    };
+    counts.map(word).collect()
 }
 
 fn draw_footer(view: &View, palette: Palette, area: Rect, frame: &mut Frame<'_>) {

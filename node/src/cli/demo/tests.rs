@@ -6,7 +6,8 @@ use ratatui::backend::TestBackend;
 use super::lines::line;
 use super::poll::{Reading, read};
 use super::*;
-use crate::api::backend::Health;
+use crate::api::backend::{Health, RangeState};
+use crate::cli::Down;
 use crate::fake::Fake;
 
 async fn reading(fake: Fake) -> Reading {
@@ -41,19 +42,63 @@ fn drawn(view: &View, (width, height): (u16, u16)) -> String {
 
 #[tokio::test]
 async fn the_picture_is_as_on_file() {
-    let view = view().await;
+    let (alone, together) = (view().await, together().await);
     // Read when the test runs: to accept a new picture, put it into the file.
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo/golden");
     let mut differ = String::new();
-    for (width, height) in [(100, 30), (80, 24)] {
-        let file = format!("{folder}/{width}x{height}.txt");
-        let (golden, drawn) =
-            (std::fs::read_to_string(&file).unwrap(), drawn(&view, (width, height)));
+    for (name, view, size) in [
+        ("100x30", &alone, (100, 30)),
+        ("80x24", &alone, (80, 24)),
+        ("nodes-80x24", &together, (80, 24)),
+    ] {
+        let file = format!("{folder}/{name}.txt");
+        let golden = std::fs::read_to_string(&file).unwrap_or_default();
+        let drawn = drawn(view, size);
         if golden != drawn {
             differ += &format!("{file} should now be:\n{drawn}");
         }
     }
     assert!(differ.is_empty(), "{differ}");
+}
+
+/// A view of three nodes; the second was killed, the third is about to get a range.
+async fn together() -> View {
+    let mut view = view().await;
+    let fake = Fake { others: 2, is_still: true, ..Fake::default() };
+    view.take(Duration::from_secs(31), reading(fake).await);
+    let node = proto::types::NodeId::new("node-2").unwrap();
+    view.down = vec![Down { node, back_in: Duration::from_millis(4_700) }];
+    view
+}
+
+#[tokio::test]
+async fn a_line_says_which_node_has_how_many_ranges_and_which_was_killed() {
+    let line = line(&together().await);
+    assert!(line.ends_with("MB/s   node-1 1 leads, node-2 killed, node-3 0"), "{line}");
+}
+
+#[tokio::test]
+async fn what_ranges_had_that_are_silent_is_not_taken_back_and_what_they_catch_up_with_comes_at_once()
+ {
+    let mut reading = reading(Fake { others: 2, is_still: true, ..Fake::default() }).await;
+    let mut view = View::new("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
+    let mut second = 0;
+    let mut take = |reading: &Reading| {
+        second += 1;
+        view.take(Duration::from_secs(second), reading.clone());
+        let pulse = &view.reading.as_ref().unwrap().pulse;
+        (pulse.complete + pulse.incomplete + pulse.corrected, pulse.open, view.rates.last())
+    };
+    // Three of the four answer, 5,850 results and 152 open transactions each.
+    assert_eq!(take(&reading), (17_550, 456, None));
+    let (sequence, open) = (reading.ranges[0].sequence, reading.ranges[0].open);
+    reading.ranges[0].state = RangeState::Silent;
+    (reading.ranges[0].sequence.0, reading.ranges[0].open) = (0, 0);
+    reading.ranges[1].sequence.0 += 100;
+    assert_eq!(take(&reading), (17_650, 456, Some(100)));
+    reading.ranges[0].state = RangeState::Serving;
+    (reading.ranges[0].sequence.0, reading.ranges[0].open) = (sequence.0 + 300, open);
+    assert_eq!(take(&reading), (17_950, 456, Some(300)));
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! What the live view knows: the newest reading, and the last two minutes of what moves.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use proto::types::RangeId;
+
 use super::poll::Reading;
 use crate::api::backend::Pulse;
-use crate::cli::format;
+use crate::cli::{Down, format};
 
 /// How many readings the small curves show.
 const HISTORY: usize = 120;
@@ -29,6 +31,10 @@ pub(super) struct View {
     pub(super) lags_ms: History,
     /// Bytes a second between the last two readings.
     pub(super) bytes_per_second: u64,
+    /// The nodes that were killed and are not back.
+    pub(super) down: Vec<Down>,
+    /// Of each range that was ever read the last result, and how many transactions were open.
+    known: BTreeMap<RangeId, (u64, u64)>,
 }
 
 /// The last values of something.
@@ -66,12 +72,17 @@ impl View {
             open: History::default(),
             lags_ms: History::default(),
             bytes_per_second: 0,
+            down: Vec::new(),
+            known: BTreeMap::new(),
         }
     }
 
     /// Takes the reading made `at` after the demo began.
-    pub(super) fn take(&mut self, at: Duration, reading: Reading) {
+    pub(super) fn take(&mut self, at: Duration, mut reading: Reading) {
         let span = at.saturating_sub(self.elapsed);
+        if reading.overview.nodes.len() > 1 {
+            self.complete(&mut reading);
+        }
         if let Some(before) = &self.reading {
             let (before, now) = (&before.pulse, &reading.pulse);
             self.rates.push(per_second(transactions(before), transactions(now), span));
@@ -82,6 +93,18 @@ impl View {
         self.elapsed = at;
         self.trouble = None;
         self.reading = Some(reading);
+    }
+
+    /// Of several nodes some may be silent: of their ranges what was read last stays. A range's sequence outlives its
+    /// owner, unlike the counters, and generated traffic has no rows but results.
+    fn complete(&mut self, reading: &mut Reading) {
+        for range in reading.ranges.iter().filter(|range| !range.state.is_missing()) {
+            self.known.insert(range.id, (range.sequence.0, range.open));
+        }
+        let pulse = &mut reading.pulse;
+        let results: u64 = self.known.values().map(|(sequence, _)| sequence).sum();
+        pulse.complete = results.saturating_sub(pulse.incomplete + pulse.corrected);
+        pulse.open = self.known.values().map(|(_, open)| open).sum();
     }
 
     /// Notes that no reading could be had.

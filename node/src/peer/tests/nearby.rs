@@ -62,3 +62,25 @@ async fn nodes_of_an_exchange_tell_ask_stream_and_lose_each_other() {
     b.peers.tell(&a.peers.address().into(), Bytes::new());
     assert_eq!(b.peers.counts().dropped(crate::peer::Dropped::NoSession), 1);
 }
+
+/// A node that is killed hears nothing more, answers nothing, and the others lose it at once.
+#[test]
+fn a_node_whose_runtime_ends_leaves_the_exchange_and_takes_its_streams_with_it() {
+    let ours = tokio::runtime::Runtime::new().unwrap();
+    let theirs = tokio::runtime::Runtime::new().unwrap();
+    let exchange = Exchange::default();
+    let mut a = ours.block_on(async { join(&exchange, "a") });
+    let b = theirs.block_on(async { join(&exchange, "b") });
+    let to = Address::from(b.peers.address());
+    a.peers.keep([to.clone()].into());
+    ours.block_on(async {
+        let question = Bytes::from_static(SILENCE);
+        let mut asking = Box::pin(a.peers.ask(&to, question, Duration::from_secs(60)));
+        assert!(futures::poll!(&mut asking).is_pending());
+        theirs.shutdown_background();
+        assert_eq!(asking.await, Err(AskError::Lost(to.clone())));
+        let lost = in_time(a.heard.recv()).await;
+        assert!(matches!(lost, Some(Heard::Lost(gone)) if gone == peer("b", 1)));
+        assert!(a.peers.stream(&to).await.is_err());
+    });
+}
