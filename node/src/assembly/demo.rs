@@ -30,7 +30,7 @@ pub(super) async fn start(arguments: &DemoArguments) -> anyhow::Result<Demo> {
     empty(&arguments.folder).map_err(|error| {
         explain::by_hand(error, "throughline demo --folder FOLDER   a new one, or one of a demo")
     })?;
-    let started = begin(configs).await;
+    let started = Box::pin(begin(configs)).await;
     if started.is_err() && !arguments.keep {
         // The error that is told is why it did not start.
         drop(fs::remove_dir_all(&arguments.folder));
