@@ -97,8 +97,10 @@ impl<J: Clone + Ord> Facts<J> {
             // Of what is in it nothing is known here: that speaks for it.
             held.peek().is_some() && held.all(|it| it.newer_than(taken) >= keep)
         };
-        let deletable: Vec<u64> =
-            self.taken.iter().filter(may_go).map(|taken| taken.name).collect();
+        // The last name stays, so that none is given twice.
+        let last = self.taken.iter().map(|taken| taken.name).max();
+        let may_go = self.taken.iter().filter(|it| Some(it.name) != last).filter(may_go);
+        let deletable: Vec<u64> = may_go.map(|taken| taken.name).collect();
         let needed = (!judged.is_empty()).then(|| {
             let mut needed = Needs::new();
             judged.iter().for_each(|it| it.need(keep, &mut needed));

@@ -7,11 +7,11 @@ use std::fmt;
 use proto::types::RangeId;
 use tracing::{info, warn};
 
-use super::super::{Ancestor, Holding, Past, Setup, Stores};
+use super::super::{Holding, Past, Setup, Stores};
+use super::RestoreError;
 use super::listing::{Listed, Manifests, judged, manifests, reaching};
-use super::{RestoreError, replay, rotten};
 use crate::machine::block::Place;
-use crate::machine::descent::{Child, is_unborn};
+use crate::machine::descent::is_unborn;
 use crate::machine::reach::{At, Stretch, first_missing, is_in};
 use crate::machine::restore::Standing;
 use crate::snapshot::{Manifest, Snapshots};
@@ -49,7 +49,7 @@ pub(in crate::engine) struct Opened {
 }
 
 impl Opened {
-    fn new(store: Box<dyn Store>, standing: Standing, origin: Origin) -> Self {
+    pub(super) fn new(store: Box<dyn Store>, standing: Standing, origin: Origin) -> Self {
         Self { store, standing, origin, read: None }
     }
 
@@ -61,9 +61,9 @@ impl Opened {
 
 /// All that ranges can be restored from.
 pub(super) struct Shelf<'a> {
-    stores: &'a dyn Stores,
-    snapshots: &'a Snapshots,
-    slots: &'a Listed,
+    pub(super) stores: &'a dyn Stores,
+    pub(super) snapshots: &'a Snapshots,
+    pub(super) slots: &'a Listed,
     manifests: Manifests,
     /// What was tried before and turned out not to be what a range writes.
     doubted: &'a BTreeSet<(RangeId, Origin)>,
@@ -86,9 +86,18 @@ impl<'a> Shelf<'a> {
     ///
     /// [`RestoreError::Nowhere`] where there is none.
     pub(super) async fn open(&self, holding: &Holding) -> Result<Opened, RestoreError> {
+        self.open_for(holding.id, holding).await
+    }
+
+    /// The same, for the sake of the range `wanted`, of which it is known what is doubted: that may be a child.
+    pub(super) async fn open_for(
+        &self,
+        wanted: RangeId,
+        holding: &Holding,
+    ) -> Result<Opened, RestoreError> {
         let past = reaching(holding, self.slots, &self.manifests);
         let mut refused = Vec::new();
-        match self.local(holding, &past)? {
+        match self.local(wanted, holding, &past)? {
             Ok(opened) => return Ok(opened),
             Err(why) => refused.push(why),
         }
@@ -96,7 +105,7 @@ impl<'a> Shelf<'a> {
         let holds = |it: &Manifest| it.range(holding.id.0).is_some();
         let held = |(_, it): &&(u64, Result<Manifest, String>)| it.as_ref().map_or(true, holds);
         for (name, manifest) in self.manifests.iter().filter(held) {
-            match self.snapshot(holding, &past, (*name, manifest)).await? {
+            match self.snapshot(wanted, holding, &past, (*name, manifest)).await? {
                 Ok(opened) => {
                     let why = refused.join("; ");
                     info!(range = %holding.id, snapshot = name, why, "range restored from a snapshot");
@@ -109,40 +118,11 @@ impl<'a> Shelf<'a> {
             }
         }
         match holding.parent() {
-            Some(parent) if !past.is_empty() => self.child(holding, parent, refused).await,
+            Some(parent) if !past.is_empty() => {
+                self.child(wanted, holding, parent, &refused.join("; ")).await
+            }
             Some(_) | None => self.journal(holding, &past, refused),
         }
-    }
-
-    /// What the range began with, out of the range that it came from, which comes back as it was at its end.
-    async fn child(
-        &self,
-        holding: &Holding,
-        (parent, ancestor): (Holding, Ancestor),
-        mut refused: Vec<String>,
-    ) -> Result<Opened, RestoreError> {
-        let range = holding.id;
-        let mut opened = [Box::pin(self.open(&parent)).await?];
-        replay(std::slice::from_ref(&parent), self.slots, &mut opened).await?;
-        let [Opened { store, origin, .. }] = opened;
-        if self.is_doubted(range, origin) {
-            refused.push(format!("{origin} of range {} gives nothing to use", parent.id));
-            return Err(RestoreError::Nowhere { range, refused: refused.join("; ") });
-        }
-        let folder = self.stores.folder(range);
-        self.snapshots.discard(&folder).await?;
-        store.checkpoint(&folder)?;
-        drop(store);
-        let mut store = self.stores.adopt(range)?;
-        let Ancestor { child_epoch: epoch, passes_figures: has_figures, .. } = ancestor;
-        let child = Child { keys: holding.keys, epoch, has_figures };
-        let born = child.born(&*store).map_err(|error| rotten(range, origin, error))?;
-        store.apply(&born)?;
-        let nowhere = || Standing::nowhere(range);
-        let standing = Standing::of(range, &*store)?.unwrap_or_else(nowhere);
-        let (parent, why) = (parent.id, refused.join("; "));
-        info!(%range, %parent, %origin, why, "range made out of the one that it came from");
-        Ok(Opened::new(store, standing, origin))
     }
 
     fn is_doubted(&self, range: RangeId, origin: Origin) -> bool {
@@ -152,11 +132,12 @@ impl<'a> Shelf<'a> {
     /// The local store, or why not.
     fn local(
         &self,
+        wanted: RangeId,
         holding: &Holding,
         past: &[Stretch<'_>],
     ) -> Result<Result<Opened, String>, RestoreError> {
         let range = holding.id;
-        if self.is_doubted(range, Origin::Local) {
+        if self.is_doubted(wanted, Origin::Local) {
             return Ok(Err("the local state holds what no range has written".to_owned()));
         }
         let opened = self.stores.open(range);
@@ -193,12 +174,13 @@ impl<'a> Shelf<'a> {
     /// The range out of that snapshot, or why not.
     async fn snapshot(
         &self,
+        wanted: RangeId,
         holding: &Holding,
         past: &[Stretch<'_>],
         (name, manifest): (u64, &Result<Manifest, String>),
     ) -> Result<Result<Opened, String>, RestoreError> {
         let (range, origin) = (holding.id, Origin::Snapshot(name));
-        if self.is_doubted(range, origin) {
+        if self.is_doubted(wanted, origin) {
             return Ok(Err("it holds what no range has written".to_owned()));
         }
         let manifest = manifest.as_ref().map_err(Clone::clone);

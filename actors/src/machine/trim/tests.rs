@@ -80,8 +80,10 @@ fn i10_a_snapshot_that_cannot_be_restored_displaces_none() {
     check_deletable(&one_range(vec![good(1), taken(2, &[(R, (9, 5))])]), 1, &[]);
     let mut cut = one_range(vec![good(1), taken(2, &[(R, (1, 2))])]);
     cut.there = [(1, slots(5..=9))].into();
+    check_deletable(&cut, 1, &[]);
     // The journal does not reach back to it any more, since one that stands further is there.
-    check_deletable(&cut, 1, &[2]);
+    cut.taken.push(taken(3, &[(R, (1, 6))]));
+    check_deletable(&cut, 1, &[1, 2]);
 }
 
 /// A range had moved on before its former owner was done with a snapshot.
@@ -95,7 +97,8 @@ fn i10_a_snapshot_that_was_done_later_displaces_none_that_stands_further() {
         facts.there.insert(2, slots(1..=9));
         facts
     };
-    check_deletable(&facts(vec![present(1, 3), former(2)]), 1, &[2]);
+    check_deletable(&facts(vec![present(1, 3), former(2)]), 1, &[]);
+    check_deletable(&facts(vec![present(1, 3), former(2), former(3)]), 1, &[2]);
     check_deletable(&facts(vec![former(1), present(2, 3), former(3)]), 2, &[1]);
     // The journal may have gone on since it was listed.
     check_deletable(&facts(vec![present(1, 12), former(2)]), 1, &[]);

@@ -147,7 +147,8 @@ async fn a_frozen_peer_is_lost_and_found_again() {
     assert_eq!(b.hears_lost().await, peer("a", 1));
     let to = &proxy.address;
     let asked = a.peers.ask(to, Bytes::new(), Duration::from_millis(10)).await;
-    assert_eq!(asked, Err(AskError::NoSession(to.clone())));
+    // The session may be about to go still: nobody waits for an answer in either case.
+    assert!(matches!(asked, Err(AskError::NoSession(_) | AskError::Lost(_))), "{asked:?}");
     proxy.thaw();
     a.reach(to).await;
     a.peers.tell(to, Bytes::from_static(b"again"));
