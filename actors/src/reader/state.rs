@@ -171,8 +171,7 @@ impl State {
         if self.epochs.get(&target.range).is_some_and(|newest| newest.fences(target.epoch)) {
             return Ok(());
         }
-        // What was split is no more: of two ranges with keys in common the later one is fed, and never both. A batch
-        // says that it has all of a range's records.
+        // Of two with keys in common one was split off from the other: a batch says that it has all of a range's records.
         let known = self.overlapping(&target);
         if known.iter().any(|(_, epoch)| *epoch >= target.epoch) {
             return Ok(());
@@ -181,8 +180,7 @@ impl State {
         known.into_iter().for_each(|(range, _)| self.remove(range));
         self.remove(target.range);
         let is_first = self.front.targets().is_empty();
-        let is_far = from.offset.0.saturating_add(FAR) < self.front.at().offset.0;
-        if is_far && !is_first {
+        if !is_first && from.offset.0.saturating_add(FAR) < self.front.at().offset.0 {
             return self.bring_up(target, from, myself);
         }
         self.front.add(target);
@@ -195,12 +193,7 @@ impl State {
 
     /// Other ranges that are fed, and have keys of this one.
     fn overlapping(&self, target: &Target) -> Vec<(RangeId, Epoch)> {
-        let waiting = match &self.behind {
-            Behind::Nobody => Vec::new(),
-            Behind::Opening(waiting) => waiting.iter().map(|(target, _)| target).collect(),
-            Behind::Reading(behind) => behind.targets().iter().collect(),
-        };
-        let all = self.front.targets().iter().chain(waiting);
+        let all = self.front.targets().iter().chain(self.behind());
         let others = all.filter(|it| it.range != target.range && it.keys.overlaps(target.keys));
         others.map(|it| (it.range, it.epoch)).collect()
     }
@@ -272,16 +265,19 @@ impl State {
 
     /// The way to a range is lost, or its owner under that epoch.
     pub(super) fn lost(&mut self, range: RangeId, epoch: Epoch) {
-        let behind = match &self.behind {
-            Behind::Nobody => None,
-            Behind::Opening(waiting) => {
-                waiting.iter().map(|(target, _)| target).find(|target| target.range == range)
-            }
-            Behind::Reading(behind) => behind.has(range),
-        };
+        let behind = self.behind().into_iter().find(|target| target.range == range);
         let target = behind.or_else(|| self.front.has(range));
         if target.is_some_and(|target| target.epoch == epoch) {
             self.leave(range);
+        }
+    }
+
+    /// The ranges that are being brought up, or will be.
+    fn behind(&self) -> Vec<&Target> {
+        match &self.behind {
+            Behind::Nobody => Vec::new(),
+            Behind::Opening(waiting) => waiting.iter().map(|(target, _)| target).collect(),
+            Behind::Reading(behind) => behind.targets().iter().collect(),
         }
     }
 

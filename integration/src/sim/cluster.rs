@@ -9,6 +9,7 @@
 //! The machines are the real ones: the coordinator's and the engine's. A body imitates the engine's shells.
 
 mod agent;
+mod births;
 mod body;
 mod chair;
 mod change;
@@ -27,7 +28,7 @@ mod wires;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use coordinator::machine::entry::{Change, Division, Entry};
+use coordinator::machine::entry::Entry;
 use coordinator::machine::table::Table;
 use proto::types::{RangeId, RecordTime, Slot};
 
@@ -178,28 +179,6 @@ impl Cluster {
             self.out.table = Arc::new(self.table.clone());
         }
         Ok(())
-    }
-
-    /// Ranges come to be.
-    fn note(&mut self, change: &Change) {
-        let pair = |it: &Division| (it.range, it.keys);
-        let watch = &mut self.out.watch;
-        match change {
-            Change::Divided { ranges } => watch.divided(ranges.iter().map(pair)),
-            Change::Split { range, children, .. } => {
-                let children: Vec<_> = children.iter().map(pair).collect();
-                watch.split(*range, &children);
-            }
-            Change::Leader { .. }
-            | Change::Joined { .. }
-            | Change::Dead { .. }
-            | Change::Assigned { .. }
-            | Change::Released { .. }
-            | Change::Intended { .. }
-            | Change::Leaving { .. }
-            | Change::Moved { .. }
-            | Change::Merged { .. } => {}
-        }
     }
 
     /// The ranges of lives that go on, whoever owns them by the control log.

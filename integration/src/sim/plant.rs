@@ -49,13 +49,11 @@ pub enum Plant {
     TwoHeirs,
     /// I2: a child of a split keeps what is of its sibling's keys.
     StrangersKept,
-    /// I2: who was to feed a range that was split goes on with it beside its children.
-    ParentFed,
 }
 
 impl Plant {
     /// Every bug.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 21] = [
         Self::PositionApart,
         Self::PublishEarly,
         Self::LostAsWon,
@@ -77,7 +75,6 @@ impl Plant {
         Self::TrimFromMemory,
         Self::TwoHeirs,
         Self::StrangersKept,
-        Self::ParentFed,
     ];
 
     /// Whether histories of that kind find it.
@@ -92,8 +89,7 @@ impl Plant {
             | Self::LeaderLostAsWon
             | Self::TrimFromMemory
             | Self::TwoHeirs
-            | Self::StrangersKept
-            | Self::ParentFed => matches!(kind, Kind::Together),
+            | Self::StrangersKept => matches!(kind, Kind::Together),
             Self::PositionApart
             | Self::PublishEarly
             | Self::LostAsWon
@@ -138,7 +134,6 @@ impl fmt::Display for Plant {
             Self::TrimFromMemory => "trim-from-memory",
             Self::TwoHeirs => "two-heirs",
             Self::StrangersKept => "strangers-kept",
-            Self::ParentFed => "parent-fed",
         })
     }
 }

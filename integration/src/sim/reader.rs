@@ -13,7 +13,6 @@ use proto::types::{Epoch, KeyRange, Offset, PartitionIndex, RangeId, RecordTime}
 use super::fault::Fault;
 use super::outside::Outside;
 use super::owned::{Message, Owned};
-use super::plant::Plant;
 use super::rules::decoder;
 
 /// Who a reader feeds.
@@ -31,7 +30,6 @@ pub(super) type Sent = Vec<(u64, ToOwner)>;
 
 /// The reader of one source partition.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "one of them plants a bug")]
 pub(super) struct Reader {
     index: PartitionIndex,
     at: Position,
@@ -46,7 +44,6 @@ pub(super) struct Reader {
     said: Option<(Offset, RecordTime)>,
     /// A batch that was sent, to be sent again.
     old: Option<(RangeId, Batch)>,
-    keeps_parents: bool,
 }
 
 impl Reader {
@@ -55,18 +52,7 @@ impl Reader {
         let decoder = decoder(name.leg);
         let router = Router::single(index, name, decoder);
         let (targets, back, epochs) = Default::default();
-        Self {
-            index,
-            at,
-            router,
-            targets,
-            back,
-            epochs,
-            has_moved: false,
-            said: None,
-            old: None,
-            keeps_parents: out.has(Plant::ParentFed),
-        }
+        Self { index, at, router, targets, back, epochs, has_moved: false, said: None, old: None }
     }
 
     /// One that feeds all of these ranges.
@@ -94,10 +80,7 @@ impl Reader {
         if self.epochs.get(&target.range).is_some_and(|newest| newest.fences(target.epoch)) {
             return;
         }
-        let keeps_parents = self.keeps_parents;
-        let overlaps = |it: &Target| {
-            !keeps_parents && it.range != target.range && it.keys.overlaps(target.keys)
-        };
+        let overlaps = |it: &Target| it.range != target.range && it.keys.overlaps(target.keys);
         if self.targets.iter().any(|it| overlaps(it) && it.epoch >= target.epoch) {
             return;
         }

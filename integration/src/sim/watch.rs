@@ -26,7 +26,6 @@ struct Said {
 #[derive(Clone, Debug)]
 struct Birth {
     parent: Head,
-    /// Who has the parent's account, less what the others began with.
     heir: RangeId,
     children: BTreeMap<RangeId, Option<Vec<u64>>>,
 }
@@ -56,8 +55,8 @@ impl Watch {
         self.keys.remove(&parent);
         for (place, &(child, keys)) in children.iter().enumerate() {
             self.keys.insert(child, keys);
-            let mut begins =
-                Head { sequence: Sequence(0), acknowledged: Sequence(0), ..head.clone() };
+            let mut begins = head.clone();
+            (begins.sequence, begins.acknowledged) = Default::default();
             if place > 0 {
                 begins.ledger = vec![Counts::default(); head.ledger.len()];
             }
@@ -76,8 +75,7 @@ impl Watch {
                 birth.heir = if birth.heir == parent { heir } else { birth.heir };
             }
             None => {
-                let children = children.collect();
-                self.births.push(Birth { parent: head, heir, children });
+                self.births.push(Birth { parent: head, heir, children: children.collect() });
             }
         }
     }
@@ -163,8 +161,8 @@ impl Watch {
         Ok(())
     }
 
-    /// I2: each record of the range's keys between two commits counts, once. With its first commit a child of a split
-    /// shows what it began with: together the children have what their parent had.
+    /// I2: each record of the range's keys between two commits counts, once. Children of a split begin, by their first
+    /// commits, with what their parent had together.
     fn consumed(
         &mut self,
         range: RangeId,
@@ -194,8 +192,7 @@ impl Watch {
             return Ok(());
         };
         let begun = partitions.map(|it| consumed(head, it).checked_sub(new(it)));
-        let begun: Option<Vec<u64>> = begun.collect();
-        let begun = begun.context("I2: records of the range do not count")?;
+        let begun = begun.collect::<Option<Vec<_>>>().context("I2: records do not count")?;
         let is_waiting = birth.children.get(&birth.heir).is_some_and(Option::is_none);
         if is_waiting
             && range != birth.heir

@@ -99,6 +99,21 @@ mod tests {
     }
 
     #[test]
+    fn ranges_overlap_where_some_hash_is_in_both() {
+        let range = |start, end| KeyRange::new(start, end).unwrap();
+        for (one, other, expected) in [
+            (range(0, 10), range(10, 20), false),
+            (range(0, 11), range(10, 20), true),
+            (range(5, 0), range(0, 5), false),
+            (range(5, 0), range(9, 10), true),
+            (KeyRange::FULL, range(9, 10), true),
+        ] {
+            assert_eq!(one.overlaps(other), expected, "{one} {other}");
+            assert_eq!(other.overlaps(one), expected, "{other} {one}");
+        }
+    }
+
+    #[test]
     fn what_is_split_joins_again_and_only_in_its_order() {
         let part = |start, end| KeyRange::new(start, end).unwrap();
         for whole in [KeyRange::FULL, part(5, 0), part(0, 50), part(5, 50)] {

@@ -351,8 +351,9 @@ async fn what_does_not_exist_and_what_is_only_tried_asks_nobody() {
     assert_eq!(code(World::change(drain("z"))).await.unwrap_err(), Code::NodeNotFound);
     let trial = |request| Change { is_trial: true, ..World::change(request) };
     assert!(code(trial(drain("c"))).await.is_ok());
-    let split = Request::Split { range: RangeId(1), at: None };
-    assert_eq!(code(trial(split)).await.unwrap_err(), Code::Denied);
+    let split = |at| Request::Split { range: RangeId(1), at };
+    assert!(code(trial(split(None))).await.is_ok());
+    assert_eq!(code(trial(split(Some(0)))).await.unwrap_err(), Code::Denied);
     assert!(place.asked.try_recv().is_err());
 }
 
