@@ -32,6 +32,8 @@ impl Engine {
         self.links.stopping().cancel();
         self.links.tasks().close();
         drop(tokio::time::timeout(patience, self.links.tasks().wait()).await);
+        // What follows no more has a store and a source still.
+        self.copies.lock().clear();
         self.supervisor.stop(None);
         info!("engine stopped");
     }

@@ -274,3 +274,17 @@ async fn i2_children_of_a_split_whose_owner_is_gone_come_back_elsewhere() {
     world.through(&feed).await;
     check(&world.rows());
 }
+
+/// It has a store that is open and a source of its own, for which whoever waits for the node's tasks would wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_ends_with_its_engine() {
+    let world = World::new(2, &[1, 1]).await;
+    let feed = Feed::begin(&world, TRANSACTIONS);
+    sleep(Duration::from_millis(100)).await;
+    world.warms(0).await;
+    let engine = &world.nodes[1].engine;
+    assert_eq!(engine.copies().len(), 1);
+    engine.stop(Duration::from_secs(5)).await;
+    assert!(engine.copies().is_empty());
+    drop(feed);
+}
