@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use proto::log::Log;
-use proto::types::{Epoch, Incarnation, KeyRange, NodeId, PartitionIndex, RangeId, Slot};
+use proto::types::{Ancestor, Epoch, Incarnation, KeyRange, NodeId, PartitionIndex, RangeId, Slot};
 use ractor::RpcReplyPort;
 
 pub(crate) use aggregators::Connection;
@@ -84,19 +84,6 @@ pub struct Holding {
     /// All lives that were over when the node got it. The sink takes nothing of theirs any more before the
     /// range is served (I7); who owned the range and committed nothing is not in its past, but had rows to deliver.
     pub ended: Arc<[Life]>,
-}
-
-/// A range that is no more: it became others.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Ancestor {
-    /// The range.
-    pub range: RangeId,
-    /// The keys that it had.
-    pub keys: KeyRange,
-    /// Whether the next in line has its figures and its account. Of the children of a split one has.
-    pub passes_figures: bool,
-    /// The first epoch of what it became, which it never had.
-    pub child_epoch: Epoch,
 }
 
 impl Holding {

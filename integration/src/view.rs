@@ -92,13 +92,12 @@ impl Cluster {
     ///
     /// Where it is not granted.
     pub async fn ask_to_move(&self, range: u64, to: usize) -> anyhow::Result<()> {
-        let asked = (0..self.size()).find(|node| self.runs(*node)).context("find a node")?;
         let request = v1::MoveRangeRequest {
             name: format!("ranges/r{range}"),
             target_node: self.place(to).name.clone(),
             ..v1::MoveRangeRequest::default()
         };
-        self.api(asked)?.move_range(request).await.context("ask for a range to move")?;
+        self.any_api()?.move_range(request).await.context("ask for a range to move")?;
         Ok(())
     }
 
@@ -108,11 +107,16 @@ impl Cluster {
     ///
     /// Where it is not granted.
     pub async fn ask_to_split(&self, range: u64) -> anyhow::Result<()> {
-        let asked = (0..self.size()).find(|node| self.runs(*node)).context("find a node")?;
         let name = format!("ranges/r{range}");
         let request = v1::SplitRangeRequest { name, ..v1::SplitRangeRequest::default() };
-        self.api(asked)?.split_range(request).await.context("ask for a range to become two")?;
+        self.any_api()?.split_range(request).await.context("ask for a range to become two")?;
         Ok(())
+    }
+
+    /// Any node that runs.
+    fn any_api(&self) -> anyhow::Result<ClusterServiceClient<Channel>> {
+        let node = (0..self.size()).find(|node| self.runs(*node));
+        self.api(node.context("find a node")?)
     }
 
     fn api(&self, node: usize) -> anyhow::Result<ClusterServiceClient<Channel>> {

@@ -1,5 +1,6 @@
 //! The checked vocabulary. One word, one type, one rule.
 
+mod ancestor;
 mod epoch;
 mod ids;
 mod key;
@@ -8,6 +9,7 @@ mod leg;
 mod source;
 mod time;
 
+pub use ancestor::Ancestor;
 pub use epoch::Epoch;
 pub use ids::{Incarnation, NodeId, NodeIdError, RangeId, Sequence, Slot, Version};
 pub use key::TransactionKey;

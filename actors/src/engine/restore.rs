@@ -158,11 +158,6 @@ pub(super) async fn bring_back(
     holdings: &[Holding],
     doubted: &BTreeSet<(RangeId, Origin)>,
 ) -> Result<Vec<Opened>, RestoreError> {
-    // Two children of one parent would both open its store.
-    let _turn = match holdings.iter().any(|it| !it.ancestors.is_empty()) {
-        true => Some(setup.births.lock().await),
-        false => None,
-    };
     let listed = list(holdings).await?;
     let shelf = Shelf::of(setup, &listed, doubted).await?;
     let mut opened = Vec::new();

@@ -10,8 +10,9 @@ use proto::types::{Epoch, KeyRange, Sequence, TransactionKey};
 
 use super::block::{Head, Place};
 use super::codec::{Malformed, Reader};
+use super::envelope::Kind;
 use super::ledger::Counts;
-use super::mailbox::{Mailbox, Said};
+use super::mailbox::Mailbox;
 use super::range::LoadError;
 use super::restore::Standing;
 use crate::store::{Change, Store, StoreError, Table};
@@ -123,10 +124,8 @@ pub fn is_unborn(store: &dyn Store, child_epoch: Epoch) -> Result<bool, StoreErr
 
 /// The source partition of each record in the mailbox that no result has yet.
 fn each_open(mailbox: &Mailbox, mut take: impl FnMut(usize)) {
-    let is_said = |kind| match (mailbox.said, kind) {
-        (Said::Incomplete { legs, .. }, super::envelope::Kind::Leg(leg)) => legs.has(leg),
-        (Said::Nothing | Said::Due { .. } | Said::Incomplete { .. }, _) => false,
-    };
+    let said = mailbox.said.published();
+    let is_said = |kind| matches!(kind, Kind::Leg(leg) if said.has(leg));
     for envelope in mailbox.envelopes().filter(|it| !is_said(it.kind)) {
         take(envelope.partition.index());
     }
@@ -149,7 +148,7 @@ mod tests {
     use proto::types::{Leg, PartitionIndex, Slot, Version};
 
     use super::super::envelope::tests::leg;
-    use super::super::mailbox::Legs;
+    use super::super::mailbox::{Legs, Said};
     use super::*;
     use crate::machine::ledger::Fate;
     use crate::store::memory::MemoryStore;

@@ -71,6 +71,17 @@ pub enum Said {
     },
 }
 
+impl Said {
+    /// The legs that are in a result; none before there is one.
+    #[must_use]
+    pub const fn published(self) -> Legs {
+        match self {
+            Self::Nothing | Self::Due { .. } => Legs(0),
+            Self::Incomplete { legs, .. } => legs,
+        }
+    }
+}
+
 /// What stands for [`Said::Due`] where a row has a version. No transaction has that many.
 const DUE: u32 = u32::MAX;
 

@@ -154,7 +154,8 @@ impl<J: Clone + Ord> Judged<'_, J> {
 
     /// How many snapshots that it can be restored from are newer than this one.
     fn newer_than(&self, taken: &Taken) -> usize {
-        let newer = |&&(at, name): &&(At, u64)| match self.claims(taken) {
+        let claimed = self.claims(taken);
+        let newer = |&&(at, name): &&(At, u64)| match claimed {
             Some(claimed) => (at, name) > (claimed, taken.name),
             None => name > taken.name,
         };

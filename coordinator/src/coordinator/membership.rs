@@ -3,10 +3,10 @@
 use std::fmt;
 use std::num::NonZeroU16;
 
-use proto::types::{Epoch, Incarnation, KeyRange, RangeId, Slot};
+use proto::types::{Ancestor, Epoch, Incarnation, KeyRange, RangeId, Slot};
 
 use crate::machine::member::Member;
-use crate::machine::table::{Ancestor, Span};
+use crate::machine::table::Span;
 
 /// What a node may do, after it is in the control log and those before it can write no more.
 #[derive(Clone, Debug, Eq, PartialEq)]

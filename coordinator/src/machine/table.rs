@@ -12,7 +12,7 @@ mod keys;
 mod range;
 mod refused;
 
-pub use range::{Ancestor, Range, Span, Tenure};
+pub use range::{Range, Span, Tenure};
 pub use refused::Refused;
 
 /// What the control log says up to some slot. Two tables of the same slots are equal.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use actors::machine::frame::Pass;
 use anyhow::{Context as _, ensure};
-
 use proto::types::RangeId;
 
 use super::bank::Bank;
@@ -135,8 +134,7 @@ impl World {
         let ranges = self.process.iter().flat_map(|it| &it.ranges);
         let clocks: BTreeMap<_, _> =
             ranges.map(|it| (it.id(), it.machine.status().clock)).collect();
-        let ranges = (0..).map(RangeId).zip(self.out.shape.ranges.clone());
-        let ranges: Vec<_> = ranges.collect();
+        let ranges: Vec<_> = (0..).map(RangeId).zip(self.out.shape.ranges.clone()).collect();
         let of = |hash: u64| {
             let found = ranges.iter().find(|(_, keys)| keys.contains(hash));
             found.map_or((RangeId(0), None), |(id, _)| (*id, clocks.get(id).copied()))

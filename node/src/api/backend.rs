@@ -57,6 +57,28 @@ pub trait Backend: Send + Sync + 'static {
     fn pulse(&self) -> Reply<'_, Pulse>;
 }
 
+/// Every call of [`Backend`], for a macro that implements them all alike: what it was given, and then the calls.
+macro_rules! every_call {
+    ($with:ident! { $($head:tt)* }) => {
+        $with! { $($head)*
+            cluster() -> Cluster;
+            nodes() -> Vec<Node>;
+            ranges() -> Vec<Range>;
+            overview() -> Overview;
+            ledger() -> Ledger;
+            transaction(id: String) -> Transaction;
+            change(change: Change) -> Granted;
+            indicators() -> Vec<Indicator>;
+            query(query: Query) -> Vec<Cell>;
+            snapshots() -> Vec<Snapshot>;
+            create_snapshot(request_id: String) -> Snapshot;
+            verify_snapshot(name: String) -> Verdict;
+            pulse() -> Pulse;
+        }
+    };
+}
+pub(crate) use every_call;
+
 /// A value, and how fresh and complete it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer<T> {

@@ -19,7 +19,7 @@ use proto::types::{Incarnation, NodeId, RangeId};
 use tracing::warn;
 
 use super::upkeep::look;
-use crate::cluster::holding::{ancestors, ended, stretch};
+use crate::cluster::holding::{ended, stretch};
 use crate::config::Config;
 
 /// What a node finds on disk, opened, and its place in the cluster.
@@ -142,7 +142,7 @@ fn holdings(membership: Membership, journals: &dyn Journals, ended: &Arc<[Life]>
         keys: holding.keys,
         epoch: holding.epoch,
         past: holding.lineage.iter().map(|span| stretch(span, journals)).collect(),
-        ancestors: ancestors(&holding.ancestors),
+        ancestors: holding.ancestors,
         ended: Arc::clone(ended),
     };
     membership.holdings.into_iter().map(one).collect()

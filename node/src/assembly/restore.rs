@@ -16,7 +16,6 @@ use proto::types::{RangeId, Slot};
 use super::durable::{LocalStores, journal_prefix};
 use super::telemetry;
 use crate::cli::{RestoreArguments, Restored};
-use crate::cluster::holding::ancestors;
 use crate::config::{Config, Objects};
 use crate::problem::{Code, Problem};
 
@@ -89,7 +88,7 @@ async fn holding(logs: &ObjectLogs, id: RangeId, range: &Range) -> Result<Holdin
     }
     // Nothing is served here, so nobody has to be shut out of the sink.
     let ended = Arc::from([]);
-    let ancestors = ancestors(&range.ancestors);
+    let ancestors = range.ancestors.clone();
     Ok(Holding { id, keys: range.keys, epoch: range.epoch, past, ancestors, ended })
 }
 

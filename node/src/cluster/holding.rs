@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use actors::engine::{Ancestor, Holding, Life, Past};
+use actors::engine::{Holding, Life, Past};
 use anyhow::Context as _;
 use coordinator::coordinator::Journals;
 use coordinator::machine::member::Member;
-use coordinator::machine::table::{self, Range, Span, Table};
+use coordinator::machine::table::{Range, Span, Table};
 use proto::types::{Epoch, RangeId};
 
 use super::body::OPEN;
@@ -22,7 +22,7 @@ pub fn owned(
     (range, epoch): (RangeId, Epoch),
 ) -> anyhow::Result<Holding> {
     let (found, past) = past(table, journals, (range, epoch))?;
-    let ancestors = ancestors(&found.ancestors);
+    let ancestors = found.ancestors.clone();
     Ok(Holding { id: range, keys: found.keys, epoch, past, ancestors, ended: ended(table) })
 }
 
@@ -39,7 +39,7 @@ pub fn copied(
     let (found, mut past) = past(table, journals, (range, epoch))?;
     let owner = found.owner().with_context(|| format!("copy {range}: nobody owns it"))?;
     past.push(open((range, found), owner, journals));
-    let ancestors = ancestors(&found.ancestors);
+    let ancestors = found.ancestors.clone();
     Ok(Holding { id: range, keys: found.keys, epoch, past, ancestors, ended: ended(table) })
 }
 
@@ -65,17 +65,6 @@ fn past<'a>(
         );
     }
     Ok((range, range.lineage.iter().map(|span| stretch(span, journals)).collect()))
-}
-
-/// The ranges that one came from, as the data plane knows them.
-pub fn ancestors(known: &[table::Ancestor]) -> Vec<Ancestor> {
-    let one = |it: &table::Ancestor| Ancestor {
-        range: it.range,
-        keys: it.keys,
-        passes_figures: it.passes_figures,
-        child_epoch: it.child_epoch,
-    };
-    known.iter().map(one).collect()
 }
 
 /// The stretch of a journal that a span of the control log means.
@@ -110,7 +99,7 @@ mod tests {
     use coordinator::machine::member::Term;
     use coordinator::testing::memory_log::MemoryLog;
     use proto::log::Log;
-    use proto::types::{Incarnation, KeyRange, NodeId, Slot};
+    use proto::types::{Ancestor, Incarnation, KeyRange, NodeId, Slot};
 
     use super::*;
 
@@ -195,16 +184,20 @@ mod tests {
         assert_eq!(*holding.ended, [(Incarnation(1), member("b").node)]);
     }
 
+    /// Range 0 becomes 1 and 2 in the middle of all keys, at slot 3 of `b`'s journal.
+    fn split() -> Change {
+        let (below, above) = KeyRange::FULL.split(1 << 63).unwrap();
+        let children = [(1, below), (2, above)];
+        let children = children.map(|(id, keys)| Division { range: RangeId(id), keys }).into();
+        let (member, to, epoch) = (member("b"), Slot(3), Epoch::new(3));
+        Change::Split { member, range: R0, to, epoch, children }
+    }
+
     /// I2: or a child of a split would be empty.
     #[test]
     fn a_child_of_a_split_has_its_parents_past_and_says_whose_it_is() {
         let (below, above) = KeyRange::FULL.split(1 << 63).unwrap();
-        let children = vec![
-            Division { range: RangeId(1), keys: below },
-            Division { range: RangeId(2), keys: above },
-        ];
-        let (member, to, epoch) = (member("b"), Slot(3), Epoch::new(3));
-        let table = table(vec![Change::Split { member, range: R0, to, epoch, children }]);
+        let (table, epoch) = (table(vec![split()]), Epoch::new(3));
         for (id, keys, passes_figures) in [(1, below, true), (2, above, false)] {
             let holding = owned(&table, &Logs, (RangeId(id), epoch)).unwrap();
             assert_eq!(past(&holding), [("a", 1, 1, 7), ("b", 2, 1, 3)]);
@@ -222,18 +215,11 @@ mod tests {
     /// I2: nobody restores from two pasts yet.
     #[test]
     fn what_comes_from_two_ranges_is_refused() {
-        let (below, above) = KeyRange::FULL.split(1 << 63).unwrap();
-        let children = vec![
-            Division { range: RangeId(1), keys: below },
-            Division { range: RangeId(2), keys: above },
-        ];
-        let (owner, to, epoch) = (member("b"), Slot(3), Epoch::new(3));
-        let split = Change::Split { member: owner.clone(), range: R0, to, epoch, children };
         let child = Division { range: RangeId(3), keys: KeyRange::FULL };
         let (left, right) = (RangeId(1), RangeId(2));
-        let (to, epoch) = (Slot(5), epoch.next());
-        let merge = Change::Merged { member: owner, left, right, to, epoch, child };
-        let refused = owned(&table(vec![split, merge]), &Logs, (RangeId(3), epoch)).unwrap_err();
+        let (to, epoch) = (Slot(5), Epoch::new(4));
+        let merge = Change::Merged { member: member("b"), left, right, to, epoch, child };
+        let refused = owned(&table(vec![split(), merge]), &Logs, (RangeId(3), epoch)).unwrap_err();
         assert!(refused.to_string().contains("that of r"), "{refused}");
     }
 }

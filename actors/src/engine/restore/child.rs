@@ -1,9 +1,9 @@
 //! A range that was split off from another comes back for the first time: out of that one's state at its end.
 
-use proto::types::RangeId;
+use proto::types::{Ancestor, RangeId};
 use tracing::info;
 
-use super::super::{Ancestor, Holding};
+use super::super::Holding;
 use super::origin::{Opened, Shelf};
 use super::{RestoreError, replay, rotten};
 use crate::machine::descent::Child;
@@ -19,6 +19,11 @@ impl Shelf<'_> {
         why: &str,
     ) -> Result<Opened, RestoreError> {
         let range = holding.id;
+        // Its sibling would open the same store. Who brings it back for a child of its own has the turn already.
+        let _turn = match wanted == range {
+            true => Some(self.births.lock().await),
+            false => None,
+        };
         let mut opened = [Box::pin(self.open_for(wanted, &parent)).await?];
         replay(std::slice::from_ref(&parent), self.slots, &mut opened).await?;
         let [Opened { store, origin, .. }] = opened;

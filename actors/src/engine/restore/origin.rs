@@ -64,6 +64,7 @@ pub(super) struct Shelf<'a> {
     pub(super) stores: &'a dyn Stores,
     pub(super) snapshots: &'a Snapshots,
     pub(super) slots: &'a Listed,
+    pub(super) births: &'a tokio::sync::Mutex<()>,
     manifests: Manifests,
     /// What was tried before and turned out not to be what a range writes.
     doubted: &'a BTreeSet<(RangeId, Origin)>,
@@ -77,7 +78,7 @@ impl<'a> Shelf<'a> {
     ) -> Result<Self, RestoreError> {
         let manifests = manifests(&setup.snapshots).await?;
         let (stores, snapshots) = (&*setup.stores, &setup.snapshots);
-        Ok(Self { stores, snapshots, slots, manifests, doubted })
+        Ok(Self { stores, snapshots, slots, births: &setup.births, manifests, doubted })
     }
 
     /// Opens the range's store, in the nearest state from which the journals reach to its last commit.

@@ -18,8 +18,8 @@ use object_store::memory::InMemory;
 use parking_lot::Mutex;
 use proto::log::{Created, Log as _};
 use proto::types::{
-    Epoch, Incarnation, KeyRange, Leg, NodeId, Offset, PartitionIndex, RangeId, Sequence, Slot,
-    SourcePartition,
+    Ancestor, Epoch, Incarnation, KeyRange, Leg, NodeId, Offset, PartitionIndex, RangeId, Sequence,
+    Slot, SourcePartition,
 };
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -29,9 +29,7 @@ use tokio_util::task::TaskTracker;
 
 use self::net::Net;
 use crate::aggregator::{UpsertRow, Upserts};
-use crate::engine::{
-    Ancestor, Engine, Holding, Life, Past, Place, ReleaseError, Route, Setup, Stores,
-};
+use crate::engine::{Engine, Holding, Life, Past, Place, ReleaseError, Route, Setup, Stores};
 use crate::journal::log::{ObjectLog, ObjectLogs};
 use crate::machine::fields::FieldTable;
 use crate::machine::range::Settings;

@@ -47,7 +47,7 @@ impl Range {
                 return self.contradicted(key, leg, envelope);
             }
             // What has been said stays said: the leg of a published result is not replaced.
-            Arrival::Wins if is_said(held, leg) => {
+            Arrival::Wins if held.mailbox.said.published().has(leg) => {
                 entered.enter(Fate::Conflict);
                 return self.contradicted(key, leg, envelope);
             }
@@ -142,12 +142,5 @@ impl Range {
             self.deadlines.remove(key, self.settings.due(&held.mailbox));
             self.pending.removed.push(key);
         }
-    }
-}
-
-fn is_said(held: &Held, leg: Leg) -> bool {
-    match held.mailbox.said {
-        Said::Nothing | Said::Due { .. } => false,
-        Said::Incomplete { legs, .. } => legs.has(leg),
     }
 }

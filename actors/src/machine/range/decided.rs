@@ -62,10 +62,7 @@ impl Range {
     /// The records that are behind a result for the first time leave the open ones.
     fn settle(&mut self, key: TransactionKey, legs: Legs, fate: Fate) {
         let Some(held) = self.boxes.held(key) else { return };
-        let said = match held.mailbox.said {
-            Said::Nothing | Said::Due { .. } => Legs::default(),
-            Said::Incomplete { legs, .. } => legs,
-        };
+        let said = held.mailbox.said.published();
         for envelope in held.mailbox.envelopes() {
             let Kind::Leg(leg) = envelope.kind else { continue };
             if legs.has(leg) && !said.has(leg) {

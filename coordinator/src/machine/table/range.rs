@@ -1,6 +1,6 @@
 //! What the control log says of one range: its keys, its owner, and where its past is.
 
-use proto::types::{Epoch, KeyRange, NodeId, RangeId, Slot};
+use proto::types::{Ancestor, Epoch, KeyRange, NodeId, RangeId, Slot};
 
 use crate::machine::entry::Division;
 use crate::machine::member::Member;
@@ -20,20 +20,6 @@ pub struct Range {
     /// The ranges that it came from by splits, oldest first: each became the next, and others. Empty where
     /// it was there from the beginning.
     pub ancestors: Vec<Ancestor>,
-}
-
-/// A range that became others.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Ancestor {
-    /// The range.
-    pub range: RangeId,
-    /// The keys that it had.
-    pub keys: KeyRange,
-    /// Whether the next in line has its figures and its account: of the children of a split the first one
-    /// has. Sums don't care which.
-    pub passes_figures: bool,
-    /// The first epoch of what it became, which it never had.
-    pub child_epoch: Epoch,
 }
 
 /// Whose a range is.

@@ -163,13 +163,7 @@ fn child(
         Ok(before) => before,
         Err(why) => return Ok(Err(why)),
     };
-    let mut rows = Vec::new();
-    for table in Table::ALL {
-        let mut take = |key: &[u8], value: &[u8]| {
-            rows.push(Change::Put(table, key.to_vec(), value.to_vec()));
-        };
-        before.store.scan(table, &mut take)?;
-    }
+    let rows = rows(&before.store)?;
     let mut store = Disk::new(out.shape.durable.unsynced).store;
     store.apply(&rows)?;
     store.lose_tail(0);
@@ -183,6 +177,18 @@ fn child(
     let id = holding.id;
     let standing = Standing::of(id, &store)?.unwrap_or_else(|| Standing::nowhere(id));
     Ok(Ok(Opened { home, store, standing, read: None }))
+}
+
+/// Every row of a store, to be put into another.
+pub(super) fn rows(store: &MemoryStore) -> anyhow::Result<Vec<Change>> {
+    let mut rows = Vec::new();
+    for table in Table::ALL {
+        let mut take = |key: &[u8], value: &[u8]| {
+            rows.push(Change::Put(table, key.to_vec(), value.to_vec()));
+        };
+        store.scan(table, &mut take)?;
+    }
+    Ok(rows)
 }
 
 fn is_still_its_parents(store: &MemoryStore, holding: &Holding) -> anyhow::Result<bool> {

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use actors::machine::restore::Standing;
 use actors::machine::trim::{Existing, Facts, Keep, Span, Stored, Taken, trimmable};
-use actors::store::{Change, Store as _, Table as Rows};
 use coordinator::machine::table::{Standing as Known, Table};
 use proto::types::{RangeId, Slot};
 
 use super::body::Body;
 use super::name::life;
-use super::restore::{Part, Snapshot};
+use super::restore::{Part, Snapshot, rows};
 use crate::sim::objects::Life;
 use crate::sim::outside::Outside;
 use crate::sim::owned::Owned;
@@ -106,14 +105,7 @@ impl Body {
 /// A range as of its last commit that is in its store; `None` where that is empty.
 fn part(owned: &Owned) -> anyhow::Result<Option<(RangeId, Part)>> {
     let Some((place, _)) = Standing::head(&owned.store)? else { return Ok(None) };
-    let mut rows = Vec::new();
-    for table in Rows::ALL {
-        let mut take = |key: &[u8], value: &[u8]| {
-            rows.push(Change::Put(table, key.to_vec(), value.to_vec()));
-        };
-        owned.store.scan(table, &mut take)?;
-    }
-    Ok(Some((owned.id(), (place, rows))))
+    Ok(Some((owned.id(), (place, rows(&owned.store)?))))
 }
 
 fn mine(view: &Table, me: Life) -> impl Iterator<Item = Life> {

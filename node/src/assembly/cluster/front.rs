@@ -18,7 +18,7 @@ use super::picture::{Known, Picture, is_blurred};
 use super::wishes::Wishes;
 use crate::api::backend::{
     Answer, Backend, Cell, Change, Cluster, Granted, Indicator, Ledger, Node, Overview, Pulse,
-    Query, Range, Reply, Snapshot, Transaction, Verdict,
+    Query, Range, Reply, Snapshot, Transaction, Verdict, every_call,
 };
 use crate::assembly::backend::Word;
 use crate::cluster::agent::View;
@@ -230,21 +230,7 @@ impl Backend for Front {
 }
 
 impl Backend for Own {
-    by_life! { self, self.0;
-        cluster() -> Cluster;
-        nodes() -> Vec<Node>;
-        ranges() -> Vec<Range>;
-        overview() -> Overview;
-        ledger() -> Ledger;
-        transaction(id: String) -> Transaction;
-        change(change: Change) -> Granted;
-        indicators() -> Vec<Indicator>;
-        query(query: Query) -> Vec<Cell>;
-        snapshots() -> Vec<Snapshot>;
-        create_snapshot(request_id: String) -> Snapshot;
-        verify_snapshot(name: String) -> Verdict;
-        pulse() -> Pulse;
-    }
+    every_call! { by_life! { self, self.0; } }
 }
 
 #[cfg(test)]

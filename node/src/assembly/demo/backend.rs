@@ -11,7 +11,7 @@ use super::stage::Stage;
 use super::tally::Tally;
 use crate::api::backend::{
     Answer, Backend, Cell, Change, Cluster, Granted, Indicator, Ledger, Node, Overview, Pulse,
-    Query, Range, Reply, Snapshot, Transaction, Verdict,
+    Query, Range, Reply, Snapshot, Transaction, Verdict, every_call,
 };
 use crate::problem::{Code, Problem};
 
@@ -124,19 +124,5 @@ fn together(sum: Answered, more: Answered) -> Answered {
 }
 
 impl Backend for FirstNode {
-    passed_on! { self;
-        cluster() -> Cluster;
-        nodes() -> Vec<Node>;
-        ranges() -> Vec<Range>;
-        overview() -> Overview;
-        ledger() -> Ledger;
-        transaction(id: String) -> Transaction;
-        change(change: Change) -> Granted;
-        indicators() -> Vec<Indicator>;
-        query(query: Query) -> Vec<Cell>;
-        snapshots() -> Vec<Snapshot>;
-        create_snapshot(request_id: String) -> Snapshot;
-        verify_snapshot(name: String) -> Verdict;
-        pulse() -> Pulse;
-    }
+    every_call! { passed_on! { self; } }
 }

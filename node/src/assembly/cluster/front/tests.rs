@@ -38,21 +38,7 @@ impl Told {
 }
 
 impl Backend for Told {
-    by_life! { self, self;
-        cluster() -> Cluster;
-        nodes() -> Vec<Node>;
-        ranges() -> Vec<Range>;
-        overview() -> Overview;
-        ledger() -> Ledger;
-        transaction(id: String) -> Transaction;
-        change(change: Change) -> Granted;
-        indicators() -> Vec<Indicator>;
-        query(query: Query) -> Vec<Cell>;
-        snapshots() -> Vec<Snapshot>;
-        create_snapshot(request_id: String) -> Snapshot;
-        verify_snapshot(name: String) -> Verdict;
-        pulse() -> Pulse;
-    }
+    every_call! { by_life! { self, self; } }
 }
 
 impl Life for Told {
