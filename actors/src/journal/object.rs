@@ -11,6 +11,7 @@
 //! All numbers are little-endian. A checksum covers a block as it is stored.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use lz4::block::{compress, decompress};
 use proto::types::RangeId;
 
 use crate::machine::block::{Block, FORMAT};
@@ -45,7 +46,7 @@ impl Packed {
     pub fn new(block: &Block) -> Self {
         let encoded = block.encode();
         let plain = u32::try_from(encoded.len()).expect("credit bounds what a commit holds");
-        let bytes = lz4_flex::block::compress(&encoded);
+        let bytes = compress(&encoded, None, false).expect("credit bounds what a commit holds");
         let crc = crc32c::crc32c(&bytes);
         Self { range: block.range, commit: block.head.commit, plain, crc, bytes }
     }
@@ -198,7 +199,8 @@ impl Sealed {
         if crc32c::crc32c(bytes) != entry.crc || entry.plain > MAX_BLOCK {
             return Err(BAD);
         }
-        let plain = lz4_flex::block::decompress(bytes, entry.plain).map_err(|_| MALFORMED)?;
+        let plain = i32::try_from(entry.plain).map_err(|_| BAD)?;
+        let plain = decompress(bytes, Some(plain)).map_err(|_| MALFORMED)?;
         let block = Block::decode(&plain).map_err(|_| MALFORMED)?;
         let is_expected = block.range == range && block.head.commit == entry.commit;
         if is_expected { Ok(Some(block)) } else { Err(MALFORMED) }
