@@ -31,9 +31,9 @@ use crate::source::Source;
 use crate::store::{Store, StoreError};
 pub(super) use copy::{go_on, take_up};
 pub use error::RestoreError;
-use listing::{Listed, list};
+use listing::{Listed, list, stretch};
 pub(super) use origin::Opened;
-use origin::{Origin, Shelf};
+use origin::{Origin, Shelf, told};
 use refill::refill;
 
 /// How often a restore begins anew because its past was trimmed meanwhile: that takes a snapshot of another node.
@@ -178,9 +178,10 @@ async fn replay(
 ) -> Result<(), RestoreError> {
     let lives = |holding: &Holding| holding.past.iter().map(|past| past.life.clone()).collect();
     let (mut objects, mut blocks) = (0u64, 0u64);
+    let mut found = BTreeSet::new();
     for turn in turns(&holdings.iter().map(lives).collect::<Vec<_>>()) {
-        let stretch = |(range, stretch): (usize, usize)| (range, &holdings[range].past[stretch]);
-        let turn: Vec<(usize, &Past)> = turn.into_iter().map(stretch).collect();
+        let past = |(range, stretch): (usize, usize)| (range, &holdings[range].past[stretch]);
+        let turn: Vec<(usize, &Past)> = turn.into_iter().map(past).collect();
         let Some(&(_, Past { life, journal, .. })) = turn.first() else { continue };
         for &slot in listed.get(life).into_iter().flatten() {
             let mut here = turn.clone();
@@ -200,13 +201,28 @@ async fn replay(
             let Some(sealed) = sealed(life, slot, object)? else { continue };
             objects += 1;
             for (range, past) in here {
-                let at = (past, slot);
-                blocks += u64::from(take_in(&holdings[range], at, &sealed, &mut opened[range])?);
+                let (holding, at) = (&holdings[range], (past, slot));
+                let has_more = take_in(holding, at, &sealed, &mut opened[range])?;
+                blocks += u64::from(has_more);
+                if has_more && found.insert((range, past.epoch)) {
+                    whole_behind(holding, at, listed)?;
+                }
             }
         }
     }
     info!(objects, blocks, "journals replayed");
     Ok(())
+}
+
+/// I10: what follows the first that an owner has written of a range must be there: what is not may have had more of it.
+fn whole_behind(
+    holding: &Holding,
+    (past, slot): (&Past, Slot),
+    listed: &Listed,
+) -> Result<(), RestoreError> {
+    let Some(lost) = stretch(past, listed).hole_behind(slot) else { return Ok(()) };
+    let refused = format!("{} is gone", told((past.epoch, lost), holding));
+    Err(RestoreError::Nowhere { range: holding.id, refused })
 }
 
 /// The commit in a slot; `None` where it holds the fence that ended the journal, or the claim of a slot.

@@ -54,13 +54,19 @@ pub fn newest(snapshots: impl IntoIterator<Item = Option<Option<Epoch>>>) -> Opt
 /// has gone from the stretch: what is not there in front was never the range's. A snapshot may hold the range
 /// under the stretch's own epoch and yet read from an earlier one: rows from then still wait for the sink.
 /// Without any snapshot nothing is concluded: all of them may have been lost.
+///
+/// A write that its owner had given up on may arrive when its slot has been trimmed, and stand alone in front of
+/// what is there. So a stretch begins behind the last of its slots that is not there. A store that loses objects is
+/// found out while they are read: by the range in front of what is lost ([`Stretch::hole_behind`]), or by the number
+/// of its next commit behind.
 pub fn begun(past: &mut [Stretch<'_>], newest: Option<Epoch>) {
     let Some(newest) = newest else { return };
     for stretch in past.iter_mut().filter(|stretch| stretch.epoch > newest) {
         // Where nothing is there but what follows – the fence, or later commits, of which the last stays – the range
-        // never had anything in it.
-        if let Some(&first) = stretch.there.first() {
-            stretch.from = stretch.from.max(first.min(stretch.to));
+        // never had anything in it. The last slot stays: a journal that ends too early has lost it.
+        let reaches = stretch.there.last().is_some_and(|it| it.next() >= stretch.to);
+        if reaches {
+            stretch.from = stretch.from.max(stretch.unbroken());
         }
     }
 }
@@ -91,6 +97,25 @@ impl Stretch<'_> {
             Ordering::Equal => Some(self.from.max(slot)).filter(|it| *it < self.to),
             Ordering::Greater => Some(self.from),
         }
+    }
+
+    /// The first slot of it behind `slot` that is not there. Whoever has written slot n + 1 had written slot n.
+    #[must_use]
+    pub fn hole_behind(&self, slot: Slot) -> Option<Slot> {
+        self.first_missing((self.epoch, slot)).map(|(_, hole)| hole)
+    }
+
+    /// The slot from which on all are there, up to its end.
+    fn unbroken(&self) -> Slot {
+        let end = self.there.partition_point(|it| *it < self.to);
+        let mut first = self.to;
+        for &slot in self.there[..end].iter().rev() {
+            if slot.next() != first {
+                break;
+            }
+            first = slot;
+        }
+        first
     }
 
     fn first_missing(&self, from: At) -> Option<At> {
@@ -235,6 +260,33 @@ mod tests {
         check(&[5], 4, Some(1));
         // The last slot stays: a journal without any is lost.
         check(&[], 2, Some(1));
+    }
+
+    /// A slot that was trimmed, and written late by who had given up on it, is not where the range began.
+    #[test]
+    fn a_range_does_not_begin_at_a_slot_that_stands_alone_in_front() {
+        let (epoch, from, to) = (Epoch::new(2), Slot(3), Slot(16));
+        let check = |there: &[u64], expected: Option<u64>| {
+            let there = slots(there.iter().copied());
+            let mut past = [Stretch { epoch, from, to, there: &there }];
+            begun(&mut past, Some(Epoch::new(1)));
+            let expected = expected.map(|slot| (epoch, Slot(slot)));
+            assert_eq!(first_missing(&past, (Epoch::NONE, Slot(0))), expected, "{there:?}");
+        };
+        check(&[3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16], None);
+        check(&[3, 4, 9, 14, 15], None);
+        check(&[3, 16], None);
+        check(&[3, 20], None);
+        // A journal that ends too early has lost its end.
+        check(&[4, 5, 6], Some(3));
+    }
+
+    #[test]
+    fn i10_a_hole_behind_what_the_range_has_is_found() {
+        let there = slots([3, 5, 6, 7]);
+        let stretch = Stretch { epoch: Epoch::new(2), from: Slot(1), to: Slot(8), there: &there };
+        let holes = [3, 5, 7, 8].map(|slot| stretch.hole_behind(Slot(slot)));
+        assert_eq!(holes, [Some(Slot(4)), None, None, None]);
     }
 
     #[test]

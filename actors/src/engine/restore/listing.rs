@@ -56,13 +56,13 @@ pub(super) fn reaching<'a>(
 }
 
 pub(super) fn stretches<'a>(holding: &Holding, slots: &'a Listed) -> Vec<Stretch<'a>> {
-    let stretch = |past: &Past| Stretch {
-        epoch: past.epoch,
-        from: past.from,
-        to: past.to,
-        there: slots.get(&past.life).map_or(&[], Vec::as_slice),
-    };
-    holding.past.iter().map(stretch).collect()
+    holding.past.iter().map(|past| stretch(past, slots)).collect()
+}
+
+/// What is there of a part of a range's past.
+pub(super) fn stretch<'a>(past: &Past, slots: &'a Listed) -> Stretch<'a> {
+    let there = slots.get(&past.life).map_or(&[][..], Vec::as_slice);
+    Stretch { epoch: past.epoch, from: past.from, to: past.to, there }
 }
 
 /// What is wrong with a snapshot speaks against that snapshot; a disk or a store that fails, against none.

@@ -229,7 +229,7 @@ pub(super) fn stands(place: Place, holding: &Holding, past: &[Stretch<'_>]) -> R
 }
 
 /// A place in a range's past, as people find it: slot and journal.
-fn told((epoch, slot): At, holding: &Holding) -> String {
+pub(super) fn told((epoch, slot): At, holding: &Holding) -> String {
     match holding.past.iter().find(|past| past.epoch == epoch) {
         Some(Past { life: (incarnation, node), .. }) => {
             format!("slot {slot} of journal {node}/{}", incarnation.0)

@@ -60,13 +60,12 @@ pub(super) fn list(holding: &Holding, out: &Outside) -> Listed {
 }
 
 fn stretches<'a>(holding: &Holding, listed: &'a Listed) -> Vec<Stretch<'a>> {
-    let stretch = |past: &Past| Stretch {
-        epoch: past.epoch,
-        from: past.from,
-        to: past.to,
-        there: listed.get(&named(&past.life)).map_or(&[], Vec::as_slice),
-    };
-    holding.past.iter().map(stretch).collect()
+    holding.past.iter().map(|past| stretch(past, listed)).collect()
+}
+
+fn stretch<'a>(past: &Past, listed: &'a Listed) -> Stretch<'a> {
+    let there = listed.get(&named(&past.life)).map_or(&[][..], Vec::as_slice);
+    Stretch { epoch: past.epoch, from: past.from, to: past.to, there }
 }
 
 /// Whether a state at `place` is of this past, and the journals have all that it lacks.
@@ -229,35 +228,37 @@ pub(super) fn replay(
                 ensure!(refused, "I11: a slot that was cut is not refused");
                 return Ok(Err("a slot is torn".to_owned()));
             }
-            take_in(holding.id, (past, slot), object, opened, out)?;
+            let has_more = take_in(holding.id, (past, slot), object, opened, out)?;
+            let hole = has_more.then(|| stretch(past, listed).hole_behind(slot)).flatten();
+            ensure!(hole.is_none(), "I10: {} has lost slot {hole:?} of {life:?}", holding.id);
         }
     }
     Ok(Ok(()))
 }
 
-/// Applies what a slot has of a range.
+/// Applies what a slot has of a range; whether it has anything.
 pub(super) fn take_in(
     range: RangeId,
     (past, slot): (&Past, Slot),
     object: bytes::Bytes,
     opened: &mut Opened,
     out: &mut Outside,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let sealed = match Sealed::open(object) {
         Ok(sealed) => sealed,
-        Err(ObjectError::NoCommit) => return Ok(()),
+        Err(ObjectError::NoCommit) => return Ok(false),
         Err(error) => bail!(error),
     };
     let at = (past.epoch, slot);
     opened.read = Some(at);
     // I1: what was committed under another epoch is of another stretch.
     let block = sealed.block(range)?.filter(|it| it.head.epoch == past.epoch);
-    let Some(block) = block else { return Ok(()) };
+    let Some(block) = block else { return Ok(false) };
     let changes = opened.standing.follow(at, block)?;
     if !changes.is_empty() {
         out.apply(opened.home, &changes, opened.standing.place())?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Makes what was brought back ready to serve: the range, and what the publisher is to be told.
