@@ -41,7 +41,7 @@ impl Packed {
     ///
     /// # Panics
     ///
-    /// Where the block is 4 GiB or larger; credit bounds it far below.
+    /// Where the block is 2 GB or larger, more than LZ4 takes; credit bounds it far below.
     #[must_use]
     pub fn new(block: &Block) -> Self {
         let encoded = block.encode();

@@ -58,7 +58,7 @@ pub fn newest(snapshots: impl IntoIterator<Item = Option<Option<Epoch>>>) -> Opt
 /// A write that its owner had given up on may arrive when its slot has been trimmed, and stand alone in front of
 /// what is there. So a stretch begins behind the last of its slots that is not there. A store that loses objects is
 /// found out while they are read: by the range in front of what is lost ([`Stretch::hole_behind`]), or by the number
-/// of its next commit behind.
+/// of its next commit behind. It is not where neither is there: where all that the range had here was lost.
 pub fn begun(past: &mut [Stretch<'_>], newest: Option<Epoch>) {
     let Some(newest) = newest else { return };
     for stretch in past.iter_mut().filter(|stretch| stretch.epoch > newest) {

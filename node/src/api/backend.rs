@@ -57,8 +57,9 @@ pub trait Backend: Send + Sync + 'static {
     fn pulse(&self) -> Reply<'_, Pulse>;
 }
 
-/// Every call of [`Backend`], for a macro that implements them all alike: what it was given, and then the calls.
-macro_rules! every_call {
+/// The calls of [`Backend`] about the cluster as a whole, for a macro that implements them all alike: what it was given,
+/// and then the calls.
+macro_rules! cluster_calls {
     ($with:ident! { $($head:tt)* }) => {
         $with! { $($head)*
             cluster() -> Cluster;
@@ -68,16 +69,24 @@ macro_rules! every_call {
             ledger() -> Ledger;
             transaction(id: String) -> Transaction;
             change(change: Change) -> Granted;
+        }
+    };
+}
+pub(crate) use cluster_calls;
+
+/// The other calls of [`Backend`], in the same way, but for the counters: who answers for several adds them up.
+macro_rules! life_calls {
+    ($with:ident! { $($head:tt)* }) => {
+        $with! { $($head)*
             indicators() -> Vec<Indicator>;
             query(query: Query) -> Vec<Cell>;
             snapshots() -> Vec<Snapshot>;
             create_snapshot(request_id: String) -> Snapshot;
             verify_snapshot(name: String) -> Verdict;
-            pulse() -> Pulse;
         }
     };
 }
-pub(crate) use every_call;
+pub(crate) use life_calls;
 
 /// A value, and how fresh and complete it is.
 #[derive(Clone, Debug, PartialEq)]

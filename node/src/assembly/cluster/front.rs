@@ -18,7 +18,7 @@ use super::picture::{Known, Picture, is_blurred};
 use super::wishes::Wishes;
 use crate::api::backend::{
     Answer, Backend, Cell, Change, Cluster, Granted, Indicator, Ledger, Node, Overview, Pulse,
-    Query, Range, Reply, Snapshot, Transaction, Verdict, every_call,
+    Query, Range, Reply, Snapshot, Transaction, Verdict, cluster_calls, life_calls,
 };
 use crate::assembly::backend::Word;
 use crate::cluster::agent::View;
@@ -219,18 +219,12 @@ impl Backend for Front {
         async move { self.wishes.ask(self.outside()?, change).await }.boxed()
     }
 
-    by_life! { self, self;
-        indicators() -> Vec<Indicator>;
-        query(query: Query) -> Vec<Cell>;
-        snapshots() -> Vec<Snapshot>;
-        create_snapshot(request_id: String) -> Snapshot;
-        verify_snapshot(name: String) -> Verdict;
-        pulse() -> Pulse;
-    }
+    life_calls! { by_life! { self, self; pulse() -> Pulse; } }
 }
 
 impl Backend for Own {
-    every_call! { by_life! { self, self.0; } }
+    cluster_calls! { by_life! { self, self.0; } }
+    life_calls! { by_life! { self, self.0; pulse() -> Pulse; } }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::stage::Stage;
 use super::tally::Tally;
 use crate::api::backend::{
     Answer, Backend, Cell, Change, Cluster, Granted, Indicator, Ledger, Node, Overview, Pulse,
-    Query, Range, Reply, Snapshot, Transaction, Verdict, every_call,
+    Query, Range, Reply, Snapshot, Transaction, Verdict, cluster_calls, life_calls,
 };
 use crate::problem::{Code, Problem};
 
@@ -69,20 +69,8 @@ macro_rules! passed_on {
 }
 
 impl Backend for AnyNode {
-    passed_on! { self;
-        cluster() -> Cluster;
-        nodes() -> Vec<Node>;
-        ranges() -> Vec<Range>;
-        overview() -> Overview;
-        ledger() -> Ledger;
-        transaction(id: String) -> Transaction;
-        change(change: Change) -> Granted;
-        indicators() -> Vec<Indicator>;
-        query(query: Query) -> Vec<Cell>;
-        snapshots() -> Vec<Snapshot>;
-        create_snapshot(request_id: String) -> Snapshot;
-        verify_snapshot(name: String) -> Verdict;
-    }
+    cluster_calls! { passed_on! { self; } }
+    life_calls! { passed_on! { self; } }
 
     fn pulse(&self) -> Reply<'_, Pulse> {
         let voices = self.stage.voices();
@@ -124,5 +112,6 @@ fn together(sum: Answered, more: Answered) -> Answered {
 }
 
 impl Backend for FirstNode {
-    every_call! { passed_on! { self; } }
+    cluster_calls! { passed_on! { self; } }
+    life_calls! { passed_on! { self; pulse() -> Pulse; } }
 }

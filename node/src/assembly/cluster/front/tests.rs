@@ -38,7 +38,8 @@ impl Told {
 }
 
 impl Backend for Told {
-    every_call! { by_life! { self, self; } }
+    cluster_calls! { by_life! { self, self; } }
+    life_calls! { by_life! { self, self; pulse() -> Pulse; } }
 }
 
 impl Life for Told {
