@@ -20,7 +20,7 @@ use proto::types::{RangeId, Sequence};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer};
 
-use self::markers::{Markers, Until};
+use self::markers::{Markers, Unread, Until};
 pub use self::options::KafkaSinkOptions;
 use self::outbound::{Outbound, stamp_headers};
 use self::topics::Topic;
@@ -62,7 +62,12 @@ impl KafkaSink {
 
     async fn read_markers(&self, until: Until) -> Result<Markers, SinkError> {
         let read = markers::read(self.options.client(), self.markers.clone(), until);
-        read.await.map_err(|fault| self.fault("read markers", fault))
+        read.await.map_err(|unread| match unread {
+            Unread::Kafka(fault) => self.fault("read markers", fault),
+            Unread::Hidden => {
+                SinkError::Unavailable { doing: "read markers".to_owned(), source: unread.into() }
+            }
+        })
     }
 
     async fn create_topics(&mut self) -> Result<(), SinkError> {

@@ -16,12 +16,27 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const TRIES: usize = 50;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Silent polls of a tenth of a second before reading is given up: longer than a transaction can be
-/// left open (30 s), as an open one of another node hides what lies behind it.
-const SILENT_POLLS: usize = 450;
+/// How long a poll waits.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Silent polls before reading is given up.
+const SILENT_POLLS: usize = 100;
+
+/// Silent polls before what is hidden behind an open transaction is given up. Those of the living end sooner; who
+/// died has to be shut out first, and whoever waits here may be the one to do so.
+const HIDDEN_POLLS: usize = 10;
 
 /// What the keys of ended transactional ids begin with: so none is a range's.
 const ENDED: &str = "ended:";
+
+/// Why the topic was not read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unread {
+    #[error("a transaction is open and hides what was delivered: it ends when its life is shut out, or by itself")]
+    Hidden,
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+}
 
 /// What the topic says.
 #[derive(Debug, Default, Eq, PartialEq)]
@@ -53,7 +68,7 @@ pub(super) fn end_key(id: &str) -> String {
 /// How far the topic is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Until {
-    /// To its end as of now: it is waited for the end of transactions that are open.
+    /// To its end as of now: it is waited for the end of transactions that are open, for a moment.
     End,
     /// To the first transaction that is open.
     Open,
@@ -64,12 +79,12 @@ pub(super) async fn read(
     config: ClientConfig,
     topic: String,
     until: Until,
-) -> KafkaResult<Markers> {
+) -> Result<Markers, Unread> {
     let reading = tokio::task::spawn_blocking(move || read_now(&config, &topic, until)).await;
-    reading.unwrap_or(Err(KafkaError::Canceled))
+    reading.unwrap_or(Err(Unread::Kafka(KafkaError::Canceled)))
 }
 
-fn read_now(config: &ClientConfig, topic: &str, until: Until) -> KafkaResult<Markers> {
+fn read_now(config: &ClientConfig, topic: &str, until: Until) -> Result<Markers, Unread> {
     let (begin, end) = bounds(config, topic, until)?;
     let mut config = config.clone();
     // Who takes ranges over waits for this: the broker is not to wait for more behind the end.
@@ -86,12 +101,12 @@ fn read_now(config: &ClientConfig, topic: &str, until: Until) -> KafkaResult<Mar
     list.add_partition_offset(topic, 0, Offset::Offset(begin))?;
     consumer.assign(&list)?;
     let mut markers = Markers::default();
-    let mut silent = 0;
+    let (mut silent, mut is_hidden) = (0, false);
     let mut next = 0;
     while next < end {
-        match consumer.poll(Duration::from_millis(100)) {
+        match consumer.poll(POLL) {
             Some(Ok(message)) => {
-                silent = 0;
+                (silent, is_hidden) = (0, false);
                 next = message.offset() + 1;
                 if let (Some(Ok(key)), Some(Ok(value))) =
                     (message.key_view::<str>(), message.payload_view::<str>())
@@ -102,16 +117,21 @@ fn read_now(config: &ClientConfig, topic: &str, until: Until) -> KafkaResult<Mar
             Some(Err(KafkaError::PartitionEOF(_))) => {
                 let end = crate::source::kafka::take_end().and_then(|it| i64::try_from(it.0).ok());
                 next = end.unwrap_or(next);
+                // Where more is to come, this end is the beginning of what is open.
+                (silent, is_hidden) = (0, true);
             }
             Some(Err(fault))
                 if fault.rdkafka_error_code() != Some(RDKafkaErrorCode::BrokerTransportFailure) =>
             {
-                return Err(fault);
+                return Err(fault.into());
             }
             None | Some(Err(_)) => silent += 1,
         }
+        if is_hidden && silent > HIDDEN_POLLS {
+            return Err(Unread::Hidden);
+        }
         if silent > SILENT_POLLS {
-            return Err(KafkaError::Global(RDKafkaErrorCode::OperationTimedOut));
+            return Err(KafkaError::Global(RDKafkaErrorCode::OperationTimedOut).into());
         }
     }
     // Nobody waits for the end of a consumer that has nothing to hand over.

@@ -77,11 +77,9 @@ async fn i7_a_life_that_is_over_stays_so_when_it_recovers() {
     assert!(matches!(told, Err(SinkError::Fenced(_))), "the heir is over itself: {told:?}");
 }
 
-#[tokio::test]
-#[ignore = "needs a broker"]
-async fn i7_what_a_dead_node_left_open_is_aborted_before_its_ranges_are_gone_on_with() {
-    let options = options("takeover", None);
-    let mut dead = sink(&options, life("dead", 1));
+/// It has delivered the rows 1 and 2 of a range, and was at 3 and 4.
+async fn dies_with_a_transaction_open(options: &KafkaSinkOptions) -> Outbound {
+    let mut dead = sink(options, life("dead", 1));
     dead.recover().await.unwrap();
     dead.deliver(&rows(1, 1..=2)).await.unwrap();
     let mut open = dead.outbound.take().unwrap();
@@ -89,7 +87,14 @@ async fn i7_what_a_dead_node_left_open_is_aborted_before_its_ranges_are_gone_on_
     dead.send(&mut open, &rows(1, 3..=4)).await.unwrap();
     open.send(BaseRecord::to(&dead.markers).key("1").payload("4")).await.unwrap();
     open.settled().await.unwrap();
+    open
+}
 
+#[tokio::test]
+#[ignore = "needs a broker"]
+async fn i7_what_a_dead_node_left_open_is_aborted_before_its_ranges_are_gone_on_with() {
+    let options = options("takeover", None);
+    let open = dies_with_a_transaction_open(&options).await;
     let mut heir = sink(&options, life("heir", 1));
     heir.fence(&[life("dead", 1)]).await.unwrap();
     assert_eq!(heir.recover().await.unwrap(), [(RangeId(1), Sequence(2))]);
@@ -97,6 +102,20 @@ async fn i7_what_a_dead_node_left_open_is_aborted_before_its_ranges_are_gone_on_
     let late = open.blocking(|it| it.commit_transaction(Duration::from_secs(10))).await;
     assert!(late.is_err());
     assert_eq!(values(&options, "transactions"), ["1/1", "1/2", "1/3"]);
+}
+
+/// A node that was killed and is back at once asks before it hears that its former life is to be shut out.
+#[tokio::test]
+#[ignore = "needs a broker"]
+async fn what_a_dead_node_left_open_is_not_waited_for_by_who_may_have_to_end_it() {
+    let options = options("hidden", None);
+    let _open = dies_with_a_transaction_open(&options).await;
+    let mut next = sink(&options, life("dead", 2));
+    let hidden = next.recover().await.unwrap_err();
+    let SinkError::Unavailable { source, .. } = hidden else { panic!("{hidden}") };
+    assert!(source.to_string().contains("a transaction is open"), "{source}");
+    next.fence(&[life("dead", 1)]).await.unwrap();
+    assert_eq!(next.recover().await.unwrap(), [(RangeId(1), Sequence(2))]);
 }
 
 /// Before each life had its own id all lives of a node had one: a node that was upgraded shuts out what
