@@ -32,6 +32,12 @@ charts() {
 # A test that hangs costs the run, not its log: cargo says which has been running for long.
 tests() { timeout 45m cargo test --release --workspace --no-fail-fast 2>&1 | tee "$log"; }
 
+# What the source and the sink rest on in a broker, one rule a test.
+kafka() {
+  timeout 15m "$CARGO_TARGET_DIR/release/with-broker" \
+    cargo test --release --workspace --lib --no-fail-fast -- --ignored kafka:: 2>&1 | tee -a "$log"
+}
+
 # summary STATUS: one line from all of cargo's result lines; 1 where cargo or a test failed, or none ran.
 summary() {
   awk -v status="$1" -v seconds="$SECONDS" '
@@ -53,4 +59,5 @@ step "build" cargo build --release --workspace
 step "instructions" "$CARGO_TARGET_DIR/release/steps" || true
 status=0
 step "tests" tests || status=1
+step "kafka" kafka || status=1
 summary "$status"

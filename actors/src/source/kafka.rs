@@ -226,4 +226,4 @@ fn unreachable(brokers: &str, what: &str, fault: KafkaError) -> SourceError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,5 +1,4 @@
-//! Against a real broker: `cargo test --release -p actors kafka -- --ignored`. Its address is that of
-//! `THROUGHLINE_TEST_KAFKA` when the tests are compiled.
+//! Against a real broker: `with-broker cargo test --release --workspace --lib -- --ignored kafka::`.
 
 mod takeover;
 
@@ -18,6 +17,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::{KafkaSink, KafkaSinkOptions, KafkaUpserts, Outbound};
 use crate::engine::Life;
 use crate::sink::{Outlet, Row, Sink, SinkError, Stamp};
+use crate::source::kafka::tests::brokers;
 
 fn life(node: &str, incarnation: u64) -> Life {
     (Incarnation(incarnation), NodeId::new(node).unwrap())
@@ -25,7 +25,7 @@ fn life(node: &str, incarnation: u64) -> Life {
 
 fn options(name: &str, exactly_once: Option<Life>) -> KafkaSinkOptions {
     KafkaSinkOptions {
-        brokers: option_env!("THROUGHLINE_TEST_KAFKA").unwrap_or("127.0.0.1:19692").to_owned(),
+        brokers: brokers(),
         properties: BTreeMap::new(),
         prefix: format!("sink-{name}-{}", std::process::id()),
         partitions: 3,

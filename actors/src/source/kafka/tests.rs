@@ -1,5 +1,4 @@
-//! Against a real broker: `cargo test --release -p actors kafka -- --ignored`. Its address is that of
-//! `THROUGHLINE_TEST_KAFKA` when the tests are compiled.
+//! Against a real broker: `with-broker cargo test --release --workspace --lib -- --ignored kafka::`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,8 +18,10 @@ use crate::source::{Limit, Partition, Progress, Source, SourceError};
 
 const WAIT: Duration = Duration::from_secs(15);
 
-fn brokers() -> &'static str {
-    option_env!("THROUGHLINE_TEST_KAFKA").unwrap_or("127.0.0.1:19692")
+/// The address of the broker that the tests are run beside.
+#[expect(clippy::disallowed_methods, reason = "what runs the tests says so, and no configuration")]
+pub(crate) fn brokers() -> String {
+    std::env::var("THROUGHLINE_TEST_KAFKA").expect("THROUGHLINE_TEST_KAFKA is a broker's address")
 }
 
 fn client() -> ClientConfig {
@@ -36,14 +37,15 @@ fn admin() -> AdminClient<DefaultClientContext> {
 /// A topic of its own for the test `name`, empty.
 fn topic(name: &str, partitions: i32) -> String {
     let topic = format!("source-{name}-{}", std::process::id());
-    let new = NewTopic::new(&topic, partitions, TopicReplication::Fixed(1));
+    // Its records are years old.
+    let new = NewTopic::new(&topic, partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
     block_on(admin().create_topics([&new], &AdminOptions::new())).unwrap()[0].as_ref().unwrap();
     topic
 }
 
 fn options(topic: &str) -> KafkaOptions {
     KafkaOptions {
-        brokers: brokers().to_owned(),
+        brokers: brokers(),
         properties: BTreeMap::new(),
         group: format!("{topic}-group"),
         topics: vec![(Leg::Request, topic.to_owned())],
