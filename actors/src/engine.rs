@@ -38,7 +38,7 @@ pub use start::{Engine, StartError};
 pub use tidy::{Look, Tidied, TidyError, Tidying, View};
 
 use crate::aggregator::Upserts;
-use crate::clock::Clock;
+use crate::clock::{Clock, Witness};
 use crate::machine::partial::layout::Layout;
 use crate::machine::range::Settings;
 use crate::machine::transaction::Rules;
@@ -172,6 +172,8 @@ pub struct Setup {
     pub outbox_bytes: usize,
     /// Tells the time.
     pub clock: Clock,
+    /// Hears how new the records are.
+    pub witness: Witness,
 }
 
 impl std::fmt::Debug for Setup {

@@ -19,7 +19,7 @@ pub use route::{Router, Target};
 pub use state::State;
 pub use stream::CREDIT_BYTES;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Witness};
 use crate::engine::{self, Links};
 use crate::machine::frame::Pass;
 use crate::machine::positions::{Position, Receipt};
@@ -83,6 +83,8 @@ pub struct Arguments {
     pub links: Arc<Links>,
     /// Tells the time.
     pub clock: Clock,
+    /// Hears how new the records are.
+    pub witness: Witness,
 }
 
 impl std::fmt::Debug for Arguments {

@@ -8,6 +8,7 @@ use node::workload::verify::Report;
 use tokio::time::sleep;
 
 use crate::drain::Drain;
+use crate::drills::NodeClock;
 use crate::ports;
 use crate::process::Node;
 use crate::standing::Standing;
@@ -29,6 +30,8 @@ pub struct Place {
     pub dial: u16,
     /// Where its data lie.
     pub data: PathBuf,
+    /// The clock that it sees; `None` where that is the machine's.
+    pub clock: Option<NodeClock>,
 }
 
 /// A cluster on one workload, its objects in one folder.
@@ -54,7 +57,7 @@ impl Cluster {
             std::fs::create_dir_all(&folder).context("make a node's folder")?;
             let ports = [ports::free()?, ports::free()?, ports::free()?];
             let data = folder.join("data");
-            Ok(Place { name, folder, ports, dial: ports[1], data })
+            Ok(Place { name, folder, ports, dial: ports[1], data, clock: None })
         };
         let places = (0..count).map(place).collect::<anyhow::Result<Vec<_>>>()?;
         let nodes = (0..count).map(|_| None).collect();
@@ -107,7 +110,9 @@ impl Cluster {
     pub fn start(&mut self, node: usize) -> anyhow::Result<()> {
         let place = &self.places[node];
         let file = self.drain.member_file(self.alignment_s, place, &self.places);
-        self.nodes[node] = Some(Node::start(&place.folder, &file)?);
+        let variables = place.clock.as_ref().map(NodeClock::variables);
+        let variables = variables.as_ref().map_or(&[][..], |it| &it[..]);
+        self.nodes[node] = Some(Node::start_with(variables, &place.folder, &file)?);
         Ok(())
     }
 

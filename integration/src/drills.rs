@@ -1,6 +1,7 @@
 //! Named failure drills: each breaks something under load, heals it, and then every record must have counted once.
 
 mod catalogue;
+mod clocks;
 mod kill;
 mod needs;
 mod network;
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::future::LocalBoxFuture;
 
 pub use self::catalogue::{DRILLS, find};
+pub use self::clocks::NodeClock;
 pub use self::needs::Needs;
 pub use self::stage::Stage;
 use crate::view::View;

@@ -211,12 +211,28 @@ impl Node {
     ///
     /// Where the program has not been built, or cannot be started.
     pub fn start(folder: &Path, config_yaml: &str) -> anyhow::Result<Self> {
+        Self::start_with(&[], folder, config_yaml)
+    }
+
+    /// The same with these variables, each as `NAME=value`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::start`].
+    pub fn start_with(
+        variables: &[String],
+        folder: &Path,
+        config_yaml: &str,
+    ) -> anyhow::Result<Self> {
         let program = program()?;
+        let program = program.to_str().context("name the program")?;
         let config = folder.join("throughline.yaml");
         fs::write(&config, config_yaml).context("write the cluster file")?;
         let config = config.to_str().context("name the cluster file")?;
         let log = folder.join("node.log");
-        Ok(Self { process: Process::start(&program, &["run", "--config", config], &log)? })
+        let variables = variables.iter().map(String::as_str);
+        let command: Vec<_> = variables.chain([program, "run", "--config", config]).collect();
+        Ok(Self { process: Process::start(Path::new("/usr/bin/env"), &command, &log)? })
     }
 
     /// The process, to be killed, frozen, or read.

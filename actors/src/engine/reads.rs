@@ -95,6 +95,7 @@ impl Kit {
             alignment: Arc::clone(self.links.alignment()),
             links: Arc::clone(&self.links),
             clock: Arc::clone(&self.setup.clock),
+            witness: Arc::clone(&self.setup.witness),
         };
         let spawned = Actor::spawn_linked(None, Reader, arguments, self.supervisor.clone());
         Ok(Some(spawned.await?.0))

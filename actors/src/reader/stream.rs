@@ -135,6 +135,7 @@ impl Stream {
         self.read_up_to = self.read_up_to.max(progress.next);
         self.send(it, from, Progress { next, ..progress }, myself);
         it.alignment.set((it.index, self.pass), self.next_time());
+        (it.witness)(self.at.clock.0);
         if progress.more || self.parked.first().is_some() {
             return self.call(it, myself);
         }

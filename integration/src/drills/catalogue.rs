@@ -1,6 +1,6 @@
 //! All drills, by name.
 
-use super::{Drill, Needs, kill, network, restart, storage};
+use super::{Drill, Needs, clocks, kill, network, restart, storage};
 
 /// Every drill, the most telling first.
 pub const DRILLS: &[Drill] = &[
@@ -147,6 +147,14 @@ pub const DRILLS: &[Drill] = &[
         needs: Needs::Disk,
         round_s: 50,
         inject: storage::disk_full,
+    },
+    Drill {
+        name: "clock-jump",
+        title: "the clocks of all nodes, or of one, jump an hour ahead or back, and are right again after 10 s",
+        promise: "nothing is given up early",
+        needs: Needs::Clocks,
+        round_s: 35,
+        inject: clocks::jump,
     },
 ];
 

@@ -7,7 +7,7 @@ use actors::clock::nonce;
 use anyhow::Context as _;
 use node::workload::params::{Oddities, Params, Share};
 
-use super::{Skipped, Stage};
+use super::{NodeClock, Skipped, Stage};
 use crate::cluster::Cluster;
 use crate::drain::{Drain, brisk, share};
 use crate::faults::Faults;
@@ -31,6 +31,8 @@ pub enum Needs {
     Bucket,
     /// A disk of its own for the last node, which can be full.
     Disk,
+    /// A clock of its own for each node, which can be set.
+    Clocks,
 }
 
 /// What stands around the nodes, as far as a drill needed it.
@@ -53,7 +55,7 @@ impl Needs {
         let params = brisk(rate, seconds);
         let of = params.oddities;
         match self {
-            Self::Plain | Self::Wires | Self::Bucket | Self::Disk => params,
+            Self::Plain | Self::Wires | Self::Bucket | Self::Disk | Self::Clocks => params,
             Self::Patience => {
                 let oddities = Oddities { late: Share::NONE, conflicts: Share::NONE, ..of };
                 Params { lateness_s: 85, oddities, ..params }
@@ -100,6 +102,12 @@ impl Needs {
             let disk = Disk::mount(last.folder.join("disk"))?;
             last.data = disk.folder.join("data");
             props.disk = Some(disk);
+        }
+        if self == Self::Clocks {
+            for node in 0..cluster.size() {
+                let place = cluster.place_mut(node);
+                place.clock = Some(NodeClock::new(&place.folder)?);
+            }
         }
         Ok(())
     }
@@ -154,6 +162,12 @@ impl Stage {
             .faults
             .as_ref()
             .context("find the bucket: the drill has to say that it needs one")
+    }
+
+    /// A node's clock.
+    pub(super) fn clock(&self, node: usize) -> anyhow::Result<&NodeClock> {
+        let clock = self.cluster.place(node).clock.as_ref();
+        clock.context("find the clock: the drill has to say that it needs one")
     }
 
     /// The last node's disk.

@@ -38,7 +38,7 @@ use crate::config::Config;
 /// Starts the node that `config` describes, as one of a cluster. It serves ranges once it has joined.
 pub(super) async fn node(config: Config, transport: Transport) -> anyhow::Result<Running> {
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let clock = actors::clock::wall();
+    let (clock, witness) = actors::clock::steered();
     let shares = Shares::of(&config)?;
     let ground = Ground::open(&config).await?;
     // Not with `stop`: a life that ends says so, and hands over what it has, while the node stops.
@@ -57,6 +57,7 @@ pub(super) async fn node(config: Config, transport: Transport) -> anyhow::Result
         hub: Arc::clone(&hub),
         front: Arc::clone(&front),
         clock: Arc::clone(&clock),
+        witness,
     };
     let carry = Arc::new(Carry::new(peers.clone(), Arc::clone(&clock)));
     let setup = cluster::Setup {

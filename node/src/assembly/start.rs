@@ -43,7 +43,7 @@ pub(super) async fn node(config: Config) -> anyhow::Result<Running> {
 
 async fn single(config: Config) -> anyhow::Result<Running> {
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let clock = actors::clock::wall();
+    let (clock, witness) = actors::clock::steered();
     let shares = Shares::of(&config)?;
     let durable = durable::open(&config, shares.stores).await?;
     let source = inlet::open(&config, shares.prefetch, &clock, &tasks);
@@ -82,6 +82,7 @@ async fn single(config: Config) -> anyhow::Result<Running> {
         alignment: config.join.alignment,
         outbox_bytes: shares.outbox,
         clock,
+        witness,
     };
     let life = (durable.incarnation, config.names.node.clone());
     let engine = Engine::start(setup, source, outlet::sink(&config, life));

@@ -32,7 +32,9 @@ const ENDED: &str = "ended:";
 /// Why the topic was not read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unread {
-    #[error("a transaction is open and hides what was delivered: it ends when its life is shut out, or by itself")]
+    #[error(
+        "a transaction is open and hides what was delivered: it ends when its life is shut out, or by itself"
+    )]
     Hidden,
     #[error(transparent)]
     Kafka(#[from] KafkaError),

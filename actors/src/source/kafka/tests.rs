@@ -38,7 +38,8 @@ fn admin() -> AdminClient<DefaultClientContext> {
 fn topic(name: &str, partitions: i32) -> String {
     let topic = format!("source-{name}-{}", std::process::id());
     // Its records are years old.
-    let new = NewTopic::new(&topic, partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
+    let new =
+        NewTopic::new(&topic, partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
     block_on(admin().create_topics([&new], &AdminOptions::new())).unwrap()[0].as_ref().unwrap();
     topic
 }

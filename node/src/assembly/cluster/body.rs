@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actors::clock::Clock;
+use actors::clock::{Clock, Witness};
 use actors::committer::Fenced;
 use actors::engine::{Engine, Holding, Place, Route, Setup};
 use actors::machine::partial::layout::Layout;
@@ -51,6 +51,7 @@ pub(super) struct EngineBodies {
     pub(super) hub: Arc<Hub>,
     pub(super) front: Arc<Front>,
     pub(super) clock: Clock,
+    pub(super) witness: Witness,
 }
 
 impl std::fmt::Debug for EngineBodies {
@@ -118,6 +119,7 @@ impl EngineBodies {
             alignment: config.join.alignment,
             outbox_bytes: self.shares.outbox,
             clock: Arc::clone(clock),
+            witness: Arc::clone(&self.witness),
         };
         let sink = outlet::sink(config, (member.incarnation, member.node.clone()));
         let engine = Arc::new(Engine::start(setup, source, sink).await?);
