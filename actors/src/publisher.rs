@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::types::RangeId;
+use proto::types::{RangeId, Sequence};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 pub use self::state::State;
@@ -42,6 +42,8 @@ pub enum Message {
 pub struct Serve {
     /// They hear of acknowledgements.
     pub ranges: BTreeMap<RangeId, ActorRef<range::Message>>,
+    /// The last sequence of each that was ever committed.
+    pub restored: BTreeMap<RangeId, Sequence>,
     /// Rows of theirs that wait since before; those that the sink has already are dropped.
     pub rows: Vec<Row>,
     /// The lives that are over: whoever had the ranges before is among them, or has delivered all.

@@ -27,6 +27,12 @@ fn copy(from: &Path, to: &Path) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8(said).unwrap())
 }
 
+fn kill_all(cluster: &mut Cluster) {
+    for node in 0..cluster.size() {
+        cluster.kill9(node, false).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_cluster_that_is_copied_goes_on_elsewhere_under_another_name_and_loses_nothing() {
     let broker = Broker::start().await.unwrap();
@@ -46,20 +52,28 @@ async fn a_cluster_that_is_copied_goes_on_elsewhere_under_another_name_and_loses
     assert!(said.contains("both clusters are called copied"), "{said}");
 
     // While the nodes run; and again, when it brings what is new.
-    cluster.move_to("moved");
-    fs::write(&new, cluster.file(0)).unwrap();
-    for part in [2, 3] {
+    let moves = |cluster: &mut Cluster, name: &str| {
+        cluster.move_to(name);
+        fs::write(&new, cluster.file(0)).unwrap();
         let (code, said) = copy(&old, &new);
         assert_eq!(code, 0, "{said}");
         assert!(said.contains("8 ranges out of"), "{said}");
-        cluster.consumed(records / 5 * part, PATIENCE).await.unwrap();
-    }
-    for node in 0..cluster.size() {
-        cluster.kill9(node, false).unwrap();
-    }
-    let (code, said) = copy(&old, &new);
-    assert_eq!(code, 0, "{said}");
+    };
+    moves(&mut cluster, "moved");
+    cluster.consumed(records / 5 * 2, PATIENCE).await.unwrap();
+    moves(&mut cluster, "late");
+    moves(&mut cluster, "moved");
+    cluster.consumed(records / 5 * 3, PATIENCE).await.unwrap();
+    kill_all(&mut cluster);
 
+    // I6: that copy is older than what was delivered.
+    cluster.move_to("late");
+    cluster.start_all().unwrap();
+    let ended = cluster.through(PATIENCE).await.unwrap_err().to_string();
+    assert!(ended.contains("the state is older than its results"), "{ended}");
+    kill_all(&mut cluster);
+
+    moves(&mut cluster, "moved");
     cluster.start_all().unwrap();
     let standing = cluster.through(PATIENCE).await.unwrap();
     let logs = cluster.logs();

@@ -62,10 +62,13 @@ impl Engine {
             let positions = ready.range.positions().to_vec();
             let shared = (&*self.setup, &self.links);
             let cell = self.supervisor.get_cell();
+            let restored = ready.range.sequence();
             let (target, rows) = range(ready, shared, &self.publisher, &cell).await?;
             let (id, actor) = (target.range, target.actor.clone());
             let served = BTreeMap::from([(id, actor.clone())]);
-            let serve = publisher::Serve { ranges: served, rows, ended: holding.ended.to_vec() };
+            let (restored, ended_lives) =
+                (BTreeMap::from([(id, restored)]), holding.ended.to_vec());
+            let serve = publisher::Serve { ranges: served, restored, rows, ended: ended_lives };
             self.publisher.cast(publisher::Message::Serve(serve)).map_err(ended)?;
             self.committer.cast(committer::Message::Enter(id, actor)).map_err(ended)?;
             self.feed(&target, &positions)?;

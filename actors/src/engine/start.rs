@@ -196,8 +196,9 @@ impl Started {
         let (setup, links) = (Arc::clone(&self.kit.setup), Arc::clone(&self.kit.links));
         let arguments = (sink, Arc::clone(&links), Arc::clone(&setup.clock));
         let (publisher, _) = Actor::spawn_linked(None, Publisher, arguments, cell.clone()).await?;
-        let (mut ranges, mut rows) = (Vec::new(), Vec::new());
+        let (mut ranges, mut rows, mut restored) = (Vec::new(), Vec::new(), BTreeMap::new());
         for one in ready {
+            restored.insert(one.range.identity().id, one.range.sequence());
             let (target, waiting) = range(one, (&setup, &links), &publisher, &cell).await?;
             ranges.push(target);
             rows.extend(waiting);
@@ -206,7 +207,7 @@ impl Started {
         let by_id: BTreeMap<RangeId, _> =
             ranges.iter().map(|target| (target.range, target.actor.clone())).collect();
         let over = self.over.iter().cloned().collect();
-        let serve = publisher::Serve { ranges: by_id.clone(), rows, ended: over };
+        let serve = publisher::Serve { ranges: by_id.clone(), restored, rows, ended: over };
         publisher.cast(publisher::Message::Serve(serve)).map_err(ended)?;
         let committer = self.committer(by_id, &cell).await?;
         self.readers(&ranges, starts).await?;

@@ -236,6 +236,12 @@ impl Range {
         std::mem::take(&mut self.activations)
     }
 
+    /// The last row's number.
+    #[must_use]
+    pub const fn sequence(&self) -> Sequence {
+        self.output.sequence()
+    }
+
     /// Notes that every row up to `sequence` has been acknowledged by the sink.
     pub fn acknowledged(&mut self, sequence: Sequence) {
         if self.output.acknowledge(sequence) {

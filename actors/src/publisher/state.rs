@@ -19,7 +19,6 @@ use crate::sink::{Row, Sink, SinkError};
 const MAX_ROWS: usize = 20_000;
 
 /// The publisher's state.
-#[expect(clippy::struct_excessive_bools, reason = "one of itself, one of the sink")]
 pub struct State {
     pub(super) sink: Box<dyn Sink>,
     pub(super) links: Arc<Links>,
@@ -28,8 +27,8 @@ pub struct State {
     pub(super) waiting: VecDeque<Row>,
     /// Set from the moment that a delivery is called for until it has arrived.
     is_called: bool,
-    /// Whether the sink has said once what it has: before that it takes nothing.
-    pub(super) has_begun: bool,
+    /// What the sink had when it last said so; before that it takes nothing.
+    pub(super) has: Option<BTreeMap<RangeId, Sequence>>,
     /// Rows that the sink may have or not: they come before all that waits.
     unsettled: Option<Delivery>,
     /// Set until they are taken up, which [`super::Message::Begin`] is on its way for.
@@ -57,8 +56,9 @@ struct Delivery {
 }
 
 impl Coming {
-    fn add(&mut self, Serve { ranges, rows, ended }: Serve) {
+    fn add(&mut self, Serve { ranges, restored, rows, ended }: Serve) {
         self.serve.ranges.extend(ranges);
+        self.serve.restored.extend(restored);
         self.serve.rows.extend(rows);
         self.serve.ended.extend(ended);
         self.serve.ended.sort_unstable();
@@ -77,13 +77,13 @@ impl Delivery {
 impl State {
     pub(super) fn new(sink: Box<dyn Sink>, links: Arc<Links>, clock: Clock) -> Self {
         let (ranges, waiting) = (BTreeMap::new(), VecDeque::new());
-        let (is_called, has_begun, unsettled, coming) = Default::default();
-        Self { sink, links, clock, ranges, waiting, is_called, has_begun, unsettled, coming }
+        let (is_called, has, unsettled, coming) = Default::default();
+        Self { sink, links, clock, ranges, waiting, is_called, has, unsettled, coming }
     }
 
     /// Whether a delivery is to be called for now; it is taken as called for then.
     pub(super) fn call(&mut self) -> bool {
-        let calls = self.has_begun && !self.is_called && !self.waiting.is_empty();
+        let calls = self.has.is_some() && !self.is_called && !self.waiting.is_empty();
         self.is_called |= calls;
         calls
     }
@@ -116,7 +116,9 @@ impl State {
     /// everybody. Tried once, as [`State::begin`] does it again, for certain.
     pub(super) async fn shut_out(&mut self, lives: &[Life]) -> Result<(), ActorProcessingErr> {
         match self.sink.fence(lives).await {
-            Err(error @ SinkError::Fenced(_)) => return Err(error.into()),
+            Err(error @ (SinkError::Fenced(_) | SinkError::Ahead { .. })) => {
+                return Err(error.into());
+            }
             Err(error) => warn!(error = one_line(&error), "lives that are over are not shut out"),
             Ok(()) => {}
         }
@@ -128,16 +130,20 @@ impl State {
     /// the ranges has been acknowledged.
     pub(super) async fn begin(&mut self) -> Result<Called, ActorProcessingErr> {
         let Some(mut coming) = self.coming.take() else { return Ok(Called::Done) };
-        if !self.has_begun || !coming.serve.rows.is_empty() {
-            let Some(delivered) = self.recover(&coming.serve.ended).await? else {
-                self.coming = Some(coming);
-                return Ok(Called::Again);
-            };
+        let asks = self.has.is_none() || !coming.serve.rows.is_empty();
+        if asks && !self.recover(&coming.serve.ended).await? {
+            self.coming = Some(coming);
+            return Ok(Called::Again);
+        }
+        let delivered = self.has.get_or_insert_default();
+        // Also where it was not asked: what it had before was committed before.
+        not_ahead(delivered, &coming.serve.restored)?;
+        if asks {
             let rows = &mut coming.serve.rows;
             let before = rows.len();
-            rows.retain(missing(&delivered));
+            rows.retain(missing(delivered));
             info!(waiting = rows.len(), delivered = before - rows.len(), "sink is ready");
-            acknowledge(&coming.serve.ranges, delivered);
+            acknowledge(&coming.serve.ranges, delivered.clone());
             self.links.wait_for_sink(rows);
             self.links.recovered();
         }
@@ -151,11 +157,11 @@ impl State {
     pub(super) async fn deliver(&mut self) -> Result<Called, ActorProcessingErr> {
         let mut delivery = match self.unsettled.take() {
             Some(mut unsettled) => {
-                let Some(delivered) = self.recover(&[]).await? else {
+                if !self.recover(&[]).await? {
                     self.unsettled = Some(unsettled);
                     return Ok(Called::Again);
-                };
-                unsettled.rows.retain(missing(&delivered));
+                }
+                unsettled.rows.retain(missing(self.has.get_or_insert_default()));
                 unsettled
             }
             None => {
@@ -165,7 +171,9 @@ impl State {
         };
         match self.attempt(&delivery.rows).await {
             Ok(()) => {}
-            Err(error @ SinkError::Fenced(_)) => return Err(error.into()),
+            Err(error @ (SinkError::Fenced(_) | SinkError::Ahead { .. })) => {
+                return Err(error.into());
+            }
             Err(error) => {
                 delivery.failed += 1;
                 self.links.meters().retried(Retry::Delivery);
@@ -195,22 +203,19 @@ impl State {
         Ok(())
     }
 
-    /// Fences older writers, and asks the sink what it has; `None` where it does not answer.
-    async fn recover(
-        &mut self,
-        ended: &[Life],
-    ) -> Result<Option<BTreeMap<RangeId, Sequence>>, ActorProcessingErr> {
+    /// Fences older writers, and asks the sink what it has; false where it does not answer.
+    async fn recover(&mut self, ended: &[Life]) -> Result<bool, ActorProcessingErr> {
         match self.ask(ended).await {
             Ok(delivered) => {
-                self.has_begun = true;
-                Ok(Some(delivered.into_iter().collect()))
+                self.has = Some(delivered.into_iter().collect());
+                Ok(true)
             }
-            Err(error @ SinkError::Fenced(_)) => Err(error.into()),
+            Err(error @ (SinkError::Fenced(_) | SinkError::Ahead { .. })) => Err(error.into()),
             Err(error) => {
                 self.links.meters().retried(Retry::Recovery);
                 self.links.degraded(format!("results wait: {}", one_line(&error)));
                 warn!(error = one_line(&error), "sink does not answer, trying again");
-                Ok(None)
+                Ok(false)
             }
         }
     }
@@ -226,6 +231,20 @@ impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("State").field("waiting", &self.waiting.len()).finish_non_exhaustive()
     }
+}
+
+/// I6: who restored less than the sink has would make results anew that it holds to be delivered.
+fn not_ahead(
+    delivered: &BTreeMap<RangeId, Sequence>,
+    restored: &BTreeMap<RangeId, Sequence>,
+) -> Result<(), SinkError> {
+    for (&range, &restored) in restored {
+        let delivered = delivered.get(&range).copied().unwrap_or_default();
+        if delivered > restored {
+            return Err(SinkError::Ahead { range, delivered, restored });
+        }
+    }
+    Ok(())
 }
 
 /// Whether the sink, which has `delivered`, lacks a row.

@@ -152,7 +152,7 @@ async fn a_range_that_has_left_before_its_turn_came_stops_nobody() {
     let mut publisher = publisher(&[true, true, true, true]);
     publisher.deliver().await.unwrap();
     let ranges = BTreeMap::from([(RangeId(1), gone)]);
-    let serve = Serve { ranges, rows: Vec::new(), ended: Vec::new() };
+    let serve = Serve { ranges, ..Serve::default() };
     publisher.come(serve);
     publisher.begin().await.unwrap();
     publisher.waiting.push_back(row(None));
@@ -192,7 +192,7 @@ async fn ranges_that_come_together_are_taken_up_together_and_what_they_commit_go
         let ranges = BTreeMap::from([(RangeId(number), actor.clone())]);
         let rows = vec![numbered(number, 1)];
         let ended = vec![life.clone(), lives[0].clone()];
-        assert_eq!(publisher.come(Serve { ranges, rows, ended }), number == 1);
+        assert_eq!(publisher.come(Serve { ranges, rows, ended, ..Serve::default() }), number == 1);
         publisher.take(vec![numbered(number, 2)]);
     }
     publisher.take(vec![numbered(3, 7)]);
@@ -212,7 +212,7 @@ async fn ranges_that_come_together_are_taken_up_together_and_what_they_commit_go
 async fn what_is_unsettled_is_delivered_before_all_that_has_come_since() {
     let asked = Arc::default();
     let mut publisher = watched(&[false, false, true, true, false, true, true, true], &asked);
-    publisher.has_begun = true;
+    publisher.has = Some(BTreeMap::new());
     publisher.waiting.clear();
     publisher.take(vec![numbered(1, 1), numbered(1, 2)]);
     assert!(publisher.call());
@@ -264,8 +264,32 @@ async fn those_who_are_over_are_shut_out_before_the_sink_is_asked_what_it_has() 
     for (answers, called, expected) in cases {
         let mut publisher = watched(&answers, &asked);
         let rows = vec![row(None)];
-        publisher.come(Serve { ranges: BTreeMap::new(), rows, ended: over.clone() });
+        publisher.come(Serve { rows, ended: over.clone(), ..Serve::default() });
         assert_eq!(publisher.begin().await.unwrap(), called, "{answers:?}");
         assert_eq!(std::mem::take(&mut *asked.lock()), expected, "{answers:?}");
+    }
+}
+
+/// I6: a state that is older than its results would make them anew, and the sink pass over them as over what it has.
+#[tokio::test]
+async fn i6_a_range_that_knows_of_less_than_the_sink_has_is_not_served() {
+    for (restored, is_served) in [(6, false), (7, true), (8, true)] {
+        let mut publisher = publisher(&[true, true, true]);
+        publisher.sink = Box::new(Told(VecDeque::from([true, true]), Arc::default(), 7));
+        let serve = |range, restored| {
+            let restored = BTreeMap::from([(RangeId(range), Sequence(restored))]);
+            Serve { restored, ..Serve::default() }
+        };
+        publisher.come(serve(2, 0));
+        publisher.begin().await.unwrap();
+        // It is not asked again: what it had has been committed before.
+        publisher.come(serve(1, restored));
+        match publisher.begin().await {
+            Ok(_) => assert!(is_served, "{restored}"),
+            Err(error) => {
+                assert!(!is_served, "{error}");
+                assert!(error.to_string().contains("range r1 up to s7"), "{error}");
+            }
+        }
     }
 }
