@@ -23,7 +23,6 @@ mod manifest;
 mod sweep;
 #[cfg(test)]
 mod tests;
-mod transfer;
 mod upload;
 
 pub use error::SnapshotError;

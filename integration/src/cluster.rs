@@ -70,21 +70,6 @@ impl Cluster {
         &self.drain
     }
 
-    /// The nodes that are started from now on are others, of another cluster, whose objects are in a folder of its own.
-    pub fn move_to(&mut self, cluster: &str) {
-        self.drain.move_to(cluster);
-        for (number, place) in (1..).zip(&mut self.places) {
-            place.name = format!("{cluster}-{number}");
-            place.data = place.folder.join(cluster);
-        }
-    }
-
-    /// The cluster file of a node.
-    #[must_use]
-    pub fn file(&self, node: usize) -> String {
-        self.drain.member_file(self.alignment_s, &self.places[node], &self.places)
-    }
-
     /// How many nodes there are, whether they run or not.
     #[must_use]
     pub const fn size(&self) -> usize {
@@ -124,7 +109,7 @@ impl Cluster {
     /// Where the program has not been built.
     pub fn start(&mut self, node: usize) -> anyhow::Result<()> {
         let place = &self.places[node];
-        let file = self.file(node);
+        let file = self.drain.member_file(self.alignment_s, place, &self.places);
         let variables = place.clock.as_ref().map(NodeClock::variables);
         let variables = variables.as_ref().map_or(&[][..], |it| &it[..]);
         self.nodes[node] = Some(Node::start_with(variables, &place.folder, &file)?);

@@ -6,6 +6,7 @@ pub mod drain;
 pub mod drill;
 pub mod drills;
 pub mod faults;
+mod http;
 pub mod journal;
 pub mod measure;
 pub mod minio;

@@ -6,9 +6,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
+
+pub use crate::http::get;
 
 const POLL: Duration = Duration::from_millis(20);
 const TAIL_LINES: usize = 30;
@@ -282,24 +282,6 @@ pub fn program() -> anyhow::Result<PathBuf> {
         let near = own.display();
         format!("`throughline` is missing near {near}: run `make build` (or `make test`) first")
     })
-}
-
-/// The whole answer, head and body, to a plain HTTP GET on the loopback address.
-///
-/// # Errors
-///
-/// Where nobody listens, or the answer breaks off or takes over 2 s.
-pub async fn get(port: u16, path: &str) -> anyhow::Result<String> {
-    let exchange = async {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.context("connect")?;
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.context("ask")?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.context("read the answer")?;
-        Ok(String::from_utf8_lossy(&answer).into_owned())
-    };
-    timeout(Duration::from_secs(2), exchange).await.context("wait for the answer")?
 }
 
 /// Whether an answer of [`get`] is a 200.

@@ -137,8 +137,6 @@ register! {
     Alone = 605, "NO_CLUSTER", FailedPrecondition;
     /// Who leads does not grant it.
     Denied = 606, "DENIED", FailedPrecondition;
-    /// Another cluster's state lies there.
-    PlaceTaken = 607, "PLACE_TAKEN", FailedPrecondition;
     /// The caller's role may not do that.
     NotAllowed = 701, "ROLE_NEEDED", PermissionDenied;
     /// The object store does not let the node in.

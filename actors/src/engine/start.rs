@@ -204,11 +204,10 @@ impl Started {
             rows.extend(waiting);
         }
         ranges.sort_by_key(|target| target.keys.start());
-        let by_id: BTreeMap<RangeId, _> =
-            ranges.iter().map(|target| (target.range, target.actor.clone())).collect();
-        let over = self.over.iter().cloned().collect();
-        let serve = publisher::Serve { ranges: by_id.clone(), restored, rows, ended: over };
-        publisher.cast(publisher::Message::Serve(serve)).map_err(ended)?;
+        let by_id: BTreeMap<_, _> = ranges.iter().map(|it| (it.range, it.actor.clone())).collect();
+        let ended = self.over.iter().cloned().collect();
+        let serve = publisher::Serve { ranges: by_id.clone(), restored, rows, ended };
+        publisher.cast(publisher::Message::Serve(serve)).map_err(self::ended)?;
         let committer = self.committer(by_id, &cell).await?;
         self.readers(&ranges, starts).await?;
         ranges.iter().for_each(|target| links.served().enter(target.clone()));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use proto::types::{RangeId, Sequence};
-use ractor::{ActorProcessingErr, ActorRef};
+use ractor::{ActorProcessingErr, ActorRef, ActorStatus};
 use tracing::{info, warn};
 
 use super::{Called, Serve, size};
@@ -137,7 +137,7 @@ impl State {
         }
         let delivered = self.has.get_or_insert_default();
         // Also where it was not asked: what it had before was committed before.
-        not_ahead(delivered, &coming.serve.restored)?;
+        not_ahead(delivered, &coming.serve)?;
         if asks {
             let rows = &mut coming.serve.rows;
             let before = rows.len();
@@ -234,13 +234,13 @@ impl std::fmt::Debug for State {
 }
 
 /// I6: who restored less than the sink has would make results anew that it holds to be delivered.
-fn not_ahead(
-    delivered: &BTreeMap<RangeId, Sequence>,
-    restored: &BTreeMap<RangeId, Sequence>,
-) -> Result<(), SinkError> {
-    for (&range, &restored) in restored {
+/// A range that was given up again meanwhile is over here before anybody else delivers for it.
+fn not_ahead(delivered: &BTreeMap<RangeId, Sequence>, serve: &Serve) -> Result<(), SinkError> {
+    for (&range, &restored) in &serve.restored {
+        let actor = serve.ranges.get(&range);
+        let is_here = actor.is_some_and(|it| it.get_status() < ActorStatus::Stopping);
         let delivered = delivered.get(&range).copied().unwrap_or_default();
-        if delivered > restored {
+        if is_here && delivered > restored {
             return Err(SinkError::Ahead { range, delivered, restored });
         }
     }

@@ -39,6 +39,8 @@ pub struct KafkaSink {
     markers: String,
     /// The transactional ids that are known to be ended.
     ended: BTreeSet<String>,
+    /// How often in a row an open transaction has hidden what was delivered.
+    hidden: u32,
     /// Whether all topics are there; asked again after a fault.
     has_topics: bool,
     /// `None` until recovered, and again after any fault: so none is here with a transaction open.
@@ -55,6 +57,7 @@ impl KafkaSink {
             markers: options.topic("markers"),
             options,
             ended: BTreeSet::new(),
+            hidden: 0,
             has_topics: false,
             outbound: None,
         }
@@ -163,7 +166,10 @@ impl KafkaSink {
             let outbound = outbound.map_err(|fault| self.fault("start transactions", fault))?;
             self.outbound = Some(outbound);
         }
-        let markers = self.read_markers(Until::End).await?;
+        let before = self.hidden;
+        self.hidden = before.saturating_add(1);
+        let markers = self.read_markers(Until::End { before }).await?;
+        self.hidden = 0;
         let id = self.options.id(&life);
         if markers.ended.contains(&id) {
             if let Some(outbound) = self.outbound.take() {

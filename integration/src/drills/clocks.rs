@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use tokio::time::sleep;
@@ -19,6 +19,8 @@ use crate::view::View;
 /// Longer than any transaction is waited for.
 const JUMP_S: i64 = 3_600;
 const JUMPED: Duration = Duration::from_secs(10);
+/// What a node says of it.
+const SEEN: &str = "the machine's clock was set";
 
 /// A node's clock. It goes as the machine's does, as far ahead of it or behind as it was set.
 #[derive(Clone, Debug)]
@@ -93,6 +95,8 @@ pub(super) fn jump(
         }
         sleep(JUMPED).await;
         for node in &nodes {
+            let log = stage.cluster.node(*node)?.process().log();
+            ensure!(log.contains(SEEN), "node {node} has not seen that its clock was set");
             stage.clock(*node)?.set(0)?;
         }
         stage.mark(&mut fault, "clocks right again");

@@ -9,7 +9,7 @@ use actors::snapshot::Snapshots;
 use actors::store::rocks::Limits;
 use coordinator::control_log::ControlLog;
 use coordinator::machine::member::Member;
-use coordinator::machine::table::{Range, Span, Table};
+use coordinator::machine::table::{Range, Span};
 use proto::log::{Log, LogError};
 use proto::types::{RangeId, Slot};
 
@@ -39,9 +39,7 @@ pub(super) async fn restore(
         None if names.is_empty() => return Err(nothing(place, "it has no snapshot").into()),
         Some(_) | None => {}
     }
-    let logs = ObjectLogs::new(objects);
-    let control = ControlLog::open(logs.log("control")).await?;
-    let holdings = holdings(&logs, control.table()).await?;
+    let holdings = holdings(&ObjectLogs::new(objects)).await?;
     if holdings.is_empty() {
         return Err(nothing(place, "no node has run on it").into());
     }
@@ -60,9 +58,10 @@ pub(super) async fn restore(
 }
 
 /// Every range, with its past up to the last slot there is: also of a life that nobody has fenced yet.
-pub(super) async fn holdings(logs: &ObjectLogs, table: &Table) -> Result<Vec<Holding>, LogError> {
+async fn holdings(logs: &ObjectLogs) -> anyhow::Result<Vec<Holding>> {
+    let control = ControlLog::open(logs.log("control")).await?;
     let mut holdings = Vec::new();
-    for (id, range) in table.ranges() {
+    for (id, range) in control.table().ranges() {
         holdings.push(holding(logs, id, range).await?);
     }
     Ok(holdings)
@@ -107,7 +106,7 @@ fn unknown(name: &str) -> Problem {
         .remedy("leave the name out to restore the newest that can be")
 }
 
-pub(super) fn nothing(objects: &Objects, why: &str) -> Problem {
+fn nothing(objects: &Objects, why: &str) -> Problem {
     let what = format!("there is nothing to restore in {objects}");
     Problem::new(Code::SnapshotNotFound, what, why)
         .remedy("see that storage.objects in the cluster file is where the node kept its objects")

@@ -160,10 +160,6 @@ explain! {
         "who leads does not grant it",
         "the nodes, the ranges or this version forbid it now: the message says which",
         "do what the message says, then ask again";
-    PlaceTaken:
-        "the state of another cluster lies where the copy is to go",
-        "a cluster has begun there, or another one was copied there",
-        "name an empty folder, bucket or prefix in storage.objects of the new cluster's file";
     NotAllowed:
         "the caller may not do that",
         "its role does not include it",

@@ -22,9 +22,10 @@ const POLL: Duration = Duration::from_millis(100);
 /// Silent polls before reading is given up.
 const SILENT_POLLS: usize = 100;
 
-/// Silent polls before what is hidden behind an open transaction is given up. Those of the living end sooner; who
-/// died has to be shut out first, and whoever waits here may be the one to do so.
+/// Silent polls before what is hidden behind an open transaction is given up for the first time: who died has to be shut
+/// out, and whoever waits here may be the one to do so. Each time twice as many, as those of the living may be slow.
 const HIDDEN_POLLS: usize = 10;
+const MOST_DOUBLED: u32 = 5;
 
 /// What the keys of ended transactional ids begin with: so none is a range's.
 const ENDED: &str = "ended:";
@@ -70,8 +71,9 @@ pub(super) fn end_key(id: &str) -> String {
 /// How far the topic is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Until {
-    /// To its end as of now: it is waited for the end of transactions that are open, for a moment.
-    End,
+    /// To its end as of now: it is waited for the end of transactions that are open, the longer the more often that was
+    /// in vain before.
+    End { before: u32 },
     /// To the first transaction that is open.
     Open,
 }
@@ -103,6 +105,10 @@ fn read_now(config: &ClientConfig, topic: &str, until: Until) -> Result<Markers,
     list.add_partition_offset(topic, 0, Offset::Offset(begin))?;
     consumer.assign(&list)?;
     let mut markers = Markers::default();
+    let before = match until {
+        Until::End { before } => before.min(MOST_DOUBLED),
+        Until::Open => 0,
+    };
     let (mut silent, mut is_hidden) = (0, false);
     let mut next = 0;
     while next < end {
@@ -129,10 +135,10 @@ fn read_now(config: &ClientConfig, topic: &str, until: Until) -> Result<Markers,
             }
             None | Some(Err(_)) => silent += 1,
         }
-        if is_hidden && silent > HIDDEN_POLLS {
+        if is_hidden && silent > HIDDEN_POLLS << before {
             return Err(Unread::Hidden);
         }
-        if silent > SILENT_POLLS {
+        if !is_hidden && silent > SILENT_POLLS {
             return Err(KafkaError::Global(RDKafkaErrorCode::OperationTimedOut).into());
         }
     }
@@ -145,7 +151,7 @@ fn read_now(config: &ClientConfig, topic: &str, until: Until) -> Result<Markers,
 fn bounds(config: &ClientConfig, topic: &str, until: Until) -> KafkaResult<(i64, i64)> {
     let mut config = config.clone();
     let level = match until {
-        Until::End => "read_uncommitted",
+        Until::End { .. } => "read_uncommitted",
         Until::Open => "read_committed",
     };
     config.set("isolation.level", level);
