@@ -27,7 +27,7 @@ pub fn wall() -> Clock {
 /// nothing that waits an hour is given up, and nothing stands still, because somebody set a clock. It never goes back.
 ///
 /// What the witness is told proves that so much time has gone by, as far as the wall says so too: a machine that slept,
-/// or whose clock was behind when the process began, is right again with the next record.
+/// or whose clock was behind when the process began, comes right with the records that follow.
 #[must_use]
 pub fn steered() -> (Clock, Witness) {
     let uptime = Stopwatch::start();
@@ -51,12 +51,6 @@ pub fn steered() -> (Clock, Witness) {
         told.fetch_max(ms, Ordering::Relaxed);
     };
     (Arc::new(clock), Arc::new(witness))
-}
-
-/// Nobody is told.
-#[must_use]
-pub fn no_witness() -> Witness {
-    Arc::new(|_| {})
 }
 
 /// The wall's time since the Unix epoch.

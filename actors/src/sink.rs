@@ -76,19 +76,6 @@ pub enum SinkError {
     /// Another process writes under our name: we are the zombie, and must stop (I7).
     #[error("fenced by a newer writer of {0}")]
     Fenced(String),
-    /// What was restored is older than what was delivered: further results would count as delivered already (I6).
-    #[error(
-        "the sink has results of range {range} up to {delivered}, and what was restored goes up to {restored}: the state \
-         is older than its results; put the newer state back, or deliver under another prefix"
-    )]
-    Ahead {
-        /// The range.
-        range: RangeId,
-        /// The last sequence that the sink has.
-        delivered: Sequence,
-        /// The last sequence that was committed, as far as the state knows.
-        restored: Sequence,
-    },
     /// The sink is out of reach or refuses for now; to be tried again.
     #[error("{doing}")]
     Unavailable {

@@ -8,10 +8,10 @@ use node::workload::verify::Report;
 use tokio::time::sleep;
 
 use crate::drain::Drain;
-use crate::drills::NodeClock;
 use crate::ports;
 use crate::process::Node;
 use crate::standing::Standing;
+use crate::wall::NodeClock;
 
 const POLL: Duration = Duration::from_millis(20);
 /// So many looks in a row must say the same before all is held to be through.
@@ -110,9 +110,8 @@ impl Cluster {
     pub fn start(&mut self, node: usize) -> anyhow::Result<()> {
         let place = &self.places[node];
         let file = self.drain.member_file(self.alignment_s, place, &self.places);
-        let variables = place.clock.as_ref().map(NodeClock::variables);
-        let variables = variables.as_ref().map_or(&[][..], |it| &it[..]);
-        self.nodes[node] = Some(Node::start_with(variables, &place.folder, &file)?);
+        let variables: Vec<_> = place.clock.iter().flat_map(NodeClock::variables).collect();
+        self.nodes[node] = Some(Node::start_with(&variables, &place.folder, &file)?);
         Ok(())
     }
 

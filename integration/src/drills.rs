@@ -19,7 +19,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::future::LocalBoxFuture;
 
 pub use self::catalogue::{DRILLS, find};
-pub use self::clocks::NodeClock;
 pub use self::needs::Needs;
 pub use self::stage::Stage;
 use crate::view::View;

@@ -24,3 +24,9 @@ pub async fn get(port: u16, path: &str) -> anyhow::Result<String> {
     };
     timeout(Duration::from_secs(2), exchange).await.context("wait for the answer")?
 }
+
+/// Whether an answer of [`get`] is a 200.
+#[must_use]
+pub fn is_ok(answer: &str) -> bool {
+    answer.split(' ').nth(1) == Some("200")
+}

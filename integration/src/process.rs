@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use tokio::time::{sleep, timeout};
 
-pub use crate::http::get;
+use crate::http::{get, is_ok};
 
 const POLL: Duration = Duration::from_millis(20);
 const TAIL_LINES: usize = 30;
@@ -282,10 +282,4 @@ pub fn program() -> anyhow::Result<PathBuf> {
         let near = own.display();
         format!("`throughline` is missing near {near}: run `make build` (or `make test`) first")
     })
-}
-
-/// Whether an answer of [`get`] is a 200.
-#[must_use]
-pub fn is_ok(answer: &str) -> bool {
-    answer.split(' ').nth(1) == Some("200")
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, ensure};
 
-use crate::process::get;
+use crate::http::get;
 
 /// How far a node has come, by its metrics.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use integration::broker::Broker;
 use integration::drain::{Delivery, Drain, odd};
+use integration::http::get;
 use integration::ports;
-use integration::process::{Node, get};
+use integration::process::Node;
 use integration::standing::Standing;
 use node::workload::kafka::KafkaArgs;
 use rdkafka::Message as _;

@@ -12,9 +12,10 @@ use integration::broker::Broker;
 use integration::drain::{Delivery, Drain, brisk, odd};
 use integration::drill::Drill;
 use integration::faults::{Fault, Faults};
+use integration::http::get;
 use integration::minio::{Minio, bucket_at};
 use integration::ports;
-use integration::process::{Node, get};
+use integration::process::Node;
 use tempfile::tempdir;
 use tokio::time::{sleep, timeout};
 

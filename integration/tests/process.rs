@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use integration::process::{Node, Process, get, is_ok, script};
+use integration::http::{get, is_ok};
+use integration::process::{Node, Process, script};
 use tempfile::tempdir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

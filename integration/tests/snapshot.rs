@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use integration::broker::Broker;
 use integration::drain::{Delivery, Drain, odd};
+use integration::http::get;
 use integration::journal::Journal;
-use integration::process::{Node, get, program};
+use integration::process::{Node, program};
 use tokio::time::{sleep, timeout};
 
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -89,6 +89,11 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    /// The time at the last look of a [`run`] up to the second `to`, where it is right.
+    fn last_look(to: u64) -> Duration {
+        s(to) - Duration::from_millis(100)
+    }
+
     /// Looks each tenth of a second from the second `from` to the second `to`. The wall is at `wall` when it begins, and
     /// records, where there are any, are as new as `seen` then. The time at the end, and all that was said.
     fn run(
@@ -112,7 +117,7 @@ mod tests {
     fn it_is_the_walls_time_while_nobody_sets_that() {
         let mut clock = Steering::new(s(BEGUN));
         let (now, changes) = run(&mut clock, (0, 100), BEGUN, None);
-        assert_eq!((now, changes), (s(BEGUN + 100) - Duration::from_millis(100), vec![]));
+        assert_eq!((now, changes), (last_look(BEGUN + 100), vec![]));
     }
 
     #[test]
@@ -125,10 +130,7 @@ mod tests {
         assert_eq!(changes.len(), 1);
         assert!(matches!(changes[0], Change::Off { ahead_ms: 3_590_000..=3_600_000 }));
         let (now, changes) = run(&mut clock, (20, 30), BEGUN + 20, Some(BEGUN + 20));
-        assert_eq!(
-            (now, changes),
-            (s(BEGUN + 30) - Duration::from_millis(100), vec![Change::Right])
-        );
+        assert_eq!((now, changes), (last_look(BEGUN + 30), vec![Change::Right]));
     }
 
     #[test]
@@ -139,10 +141,7 @@ mod tests {
         let half = s(BEGUN + 10) + s(20) / SLOWER;
         assert!(now.abs_diff(half) < s(1), "{now:?}");
         let (now, changes) = run(&mut clock, (30, 31), BEGUN + 30, Some(BEGUN + 30));
-        assert_eq!(
-            (now, changes),
-            (s(BEGUN + 31) - Duration::from_millis(100), vec![Change::Right])
-        );
+        assert_eq!((now, changes), (last_look(BEGUN + 31), vec![Change::Right]));
     }
 
     /// Time since it began stands still while a machine sleeps.
@@ -151,7 +150,7 @@ mod tests {
         let mut clock = Steering::new(s(BEGUN));
         run(&mut clock, (0, 10), BEGUN, Some(BEGUN));
         let (now, changes) = run(&mut clock, (10, 11), BEGUN + 10 + HOUR, Some(BEGUN + 10 + HOUR));
-        assert_eq!(now, s(BEGUN + 11 + HOUR) - Duration::from_millis(100));
+        assert_eq!(now, last_look(BEGUN + 11 + HOUR));
         assert_eq!(changes, []);
     }
 

@@ -65,10 +65,12 @@ impl Engine {
             let restored = ready.range.sequence();
             let (target, rows) = range(ready, shared, &self.publisher, &cell).await?;
             let (id, actor) = (target.range, target.actor.clone());
-            let served = BTreeMap::from([(id, actor.clone())]);
-            let (restored, ended_lives) =
-                (BTreeMap::from([(id, restored)]), holding.ended.to_vec());
-            let serve = publisher::Serve { ranges: served, restored, rows, ended: ended_lives };
+            let serve = publisher::Serve {
+                ranges: BTreeMap::from([(id, actor.clone())]),
+                restored: BTreeMap::from([(id, restored)]),
+                rows,
+                ended: holding.ended.to_vec(),
+            };
             self.publisher.cast(publisher::Message::Serve(serve)).map_err(ended)?;
             self.committer.cast(committer::Message::Enter(id, actor)).map_err(ended)?;
             self.feed(&target, &positions)?;

@@ -55,6 +55,20 @@ struct Delivery {
     failed: u32,
 }
 
+/// What was restored is older than what was delivered: further results would count as delivered already (I6).
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the sink has results of range {range} up to {delivered}, and what was restored goes up to {restored}: the state is \
+     older than its results; put the newer state back, or deliver under another prefix"
+)]
+struct Ahead {
+    range: RangeId,
+    /// The last sequence that the sink has.
+    delivered: Sequence,
+    /// The last sequence that was committed, as far as the state knows.
+    restored: Sequence,
+}
+
 impl Coming {
     fn add(&mut self, Serve { ranges, restored, rows, ended }: Serve) {
         self.serve.ranges.extend(ranges);
@@ -116,9 +130,7 @@ impl State {
     /// everybody. Tried once, as [`State::begin`] does it again, for certain.
     pub(super) async fn shut_out(&mut self, lives: &[Life]) -> Result<(), ActorProcessingErr> {
         match self.sink.fence(lives).await {
-            Err(error @ (SinkError::Fenced(_) | SinkError::Ahead { .. })) => {
-                return Err(error.into());
-            }
+            Err(error @ SinkError::Fenced(_)) => return Err(error.into()),
             Err(error) => warn!(error = one_line(&error), "lives that are over are not shut out"),
             Ok(()) => {}
         }
@@ -143,7 +155,7 @@ impl State {
             let before = rows.len();
             rows.retain(missing(delivered));
             info!(waiting = rows.len(), delivered = before - rows.len(), "sink is ready");
-            acknowledge(&coming.serve.ranges, delivered.clone());
+            acknowledge(&coming.serve.ranges, delivered);
             self.links.wait_for_sink(rows);
             self.links.recovered();
         }
@@ -171,9 +183,7 @@ impl State {
         };
         match self.attempt(&delivery.rows).await {
             Ok(()) => {}
-            Err(error @ (SinkError::Fenced(_) | SinkError::Ahead { .. })) => {
-                return Err(error.into());
-            }
+            Err(error @ SinkError::Fenced(_)) => return Err(error.into()),
             Err(error) => {
                 delivery.failed += 1;
                 self.links.meters().retried(Retry::Delivery);
@@ -191,7 +201,7 @@ impl State {
             self.links.recovered();
         }
         self.links.sink_took(delivery.count, delivery.bytes);
-        acknowledge(&self.ranges, delivery.last);
+        acknowledge(&self.ranges, &delivery.last);
         Ok(Called::Done)
     }
 
@@ -210,7 +220,7 @@ impl State {
                 self.has = Some(delivered.into_iter().collect());
                 Ok(true)
             }
-            Err(error @ (SinkError::Fenced(_) | SinkError::Ahead { .. })) => Err(error.into()),
+            Err(error @ SinkError::Fenced(_)) => Err(error.into()),
             Err(error) => {
                 self.links.meters().retried(Retry::Recovery);
                 self.links.degraded(format!("results wait: {}", one_line(&error)));
@@ -235,13 +245,13 @@ impl std::fmt::Debug for State {
 
 /// I6: who restored less than the sink has would make results anew that it holds to be delivered.
 /// A range that was given up again meanwhile is over here before anybody else delivers for it.
-fn not_ahead(delivered: &BTreeMap<RangeId, Sequence>, serve: &Serve) -> Result<(), SinkError> {
+fn not_ahead(delivered: &BTreeMap<RangeId, Sequence>, serve: &Serve) -> Result<(), Ahead> {
     for (&range, &restored) in &serve.restored {
         let actor = serve.ranges.get(&range);
         let is_here = actor.is_some_and(|it| it.get_status() < ActorStatus::Stopping);
         let delivered = delivered.get(&range).copied().unwrap_or_default();
         if is_here && delivered > restored {
-            return Err(SinkError::Ahead { range, delivered, restored });
+            return Err(Ahead { range, delivered, restored });
         }
     }
     Ok(())
@@ -256,10 +266,10 @@ fn missing(delivered: &BTreeMap<RangeId, Sequence>) -> impl Fn(&Row) -> bool {
 /// it: its [`super::Message::Leave`] is on its way. One that failed is the supervisor's to tell of.
 fn acknowledge(
     ranges: &BTreeMap<RangeId, ActorRef<range::Message>>,
-    delivered: BTreeMap<RangeId, Sequence>,
+    delivered: &BTreeMap<RangeId, Sequence>,
 ) {
-    for (range, sequence) in delivered {
-        if let Some(range) = ranges.get(&range) {
+    for (range, &sequence) in delivered {
+        if let Some(range) = ranges.get(range) {
             drop(range.cast(range::Message::Acknowledged(sequence)));
         }
     }

@@ -63,11 +63,12 @@ impl KafkaSink {
         }
     }
 
-    async fn read_markers(&self, until: Until) -> Result<Markers, SinkError> {
+    async fn read_markers(&mut self, until: Until) -> Result<Markers, SinkError> {
         let read = markers::read(self.options.client(), self.markers.clone(), until);
         read.await.map_err(|unread| match unread {
             Unread::Kafka(fault) => self.fault("read markers", fault),
             Unread::Hidden => {
+                self.hidden = self.hidden.saturating_add(1);
                 SinkError::Unavailable { doing: "read markers".to_owned(), source: unread.into() }
             }
         })
@@ -166,9 +167,7 @@ impl KafkaSink {
             let outbound = outbound.map_err(|fault| self.fault("start transactions", fault))?;
             self.outbound = Some(outbound);
         }
-        let before = self.hidden;
-        self.hidden = before.saturating_add(1);
-        let markers = self.read_markers(Until::End { before }).await?;
+        let markers = self.read_markers(Until::End { before: self.hidden }).await?;
         self.hidden = 0;
         let id = self.options.id(&life);
         if markers.ended.contains(&id) {

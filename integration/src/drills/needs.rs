@@ -7,11 +7,12 @@ use actors::clock::nonce;
 use anyhow::Context as _;
 use node::workload::params::{Oddities, Params, Share};
 
-use super::{NodeClock, Skipped, Stage};
+use super::{Skipped, Stage};
 use crate::cluster::Cluster;
 use crate::drain::{Drain, brisk, share};
 use crate::faults::Faults;
 use crate::minio::{Minio, bucket_at};
+use crate::wall::{Library, NodeClock};
 use crate::wires::Wires;
 
 /// What a drill needs.
@@ -104,9 +105,14 @@ impl Needs {
             props.disk = Some(disk);
         }
         if self == Self::Clocks {
+            let library = Library::compile(cluster.drain().folder());
+            let library = library.map_err(|why| {
+                Skipped(format!("a clock that can be set cannot be made: {why:#}"))
+            })?;
             for node in 0..cluster.size() {
                 let place = cluster.place_mut(node);
-                place.clock = Some(NodeClock::new(&place.folder)?);
+                let ahead = place.folder.join("ahead");
+                place.clock = Some(NodeClock::new(library.clone(), ahead)?);
             }
         }
         Ok(())

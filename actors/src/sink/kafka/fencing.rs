@@ -43,7 +43,8 @@ impl KafkaSink {
         }
         self.create_topics().await?;
         // Those who are over may have left transactions open: they end with the lives.
-        self.ended.extend(self.read_markers(Until::Open).await?.ended);
+        let markers = self.read_markers(Until::Open).await?;
+        self.ended.extend(markers.ended);
         ids.retain(|id| !self.ended.contains(id));
         let ending = stream::iter(ids).map(|id| self.end_one(id)).buffer_unordered(AT_ONCE);
         // All are gone through, also behind one that fails: to drop a call does not take it back.
