@@ -30,6 +30,7 @@ pub use change::ReleaseError;
 pub use links::{Links, Shown};
 pub use query::{Cells, QueryError, TransactionFound};
 pub use restore::RestoreError;
+pub use restore::basis::{Basis, bases};
 pub use restore::origin::Origin;
 pub use restore::put_back::{PutBack, Wanted, put_back};
 pub use routes::{Place, Route};

@@ -23,6 +23,7 @@ mod manifest;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod upload;
 
 pub use error::SnapshotError;

@@ -70,6 +70,21 @@ impl Cluster {
         &self.drain
     }
 
+    /// The nodes that are started from now on are others, of another cluster, whose objects are in a folder of its own.
+    pub fn move_to(&mut self, cluster: &str) {
+        self.drain.move_to(cluster);
+        for (number, place) in (1..).zip(&mut self.places) {
+            place.name = format!("{cluster}-{number}");
+            place.data = place.folder.join(cluster);
+        }
+    }
+
+    /// The cluster file of a node.
+    #[must_use]
+    pub fn file(&self, node: usize) -> String {
+        self.drain.member_file(self.alignment_s, &self.places[node], &self.places)
+    }
+
     /// How many nodes there are, whether they run or not.
     #[must_use]
     pub const fn size(&self) -> usize {
@@ -109,7 +124,7 @@ impl Cluster {
     /// Where the program has not been built.
     pub fn start(&mut self, node: usize) -> anyhow::Result<()> {
         let place = &self.places[node];
-        let file = self.drain.member_file(self.alignment_s, place, &self.places);
+        let file = self.file(node);
         let variables: Vec<_> = place.clock.iter().flat_map(NodeClock::variables).collect();
         self.nodes[node] = Some(Node::start_with(&variables, &place.folder, &file)?);
         Ok(())

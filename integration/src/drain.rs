@@ -66,6 +66,8 @@ impl Delivery {
 pub struct Drain {
     bootstrap: String,
     name: String,
+    /// The cluster's name: that of the topics, until it is moved.
+    cluster: String,
     delivery: Delivery,
     expected: Expected,
     ports: (u16, u16),
@@ -117,6 +119,7 @@ impl Drain {
         let (memory, snapshots_ms, bucket) = (MEMORY.to_owned(), None, None);
         Ok(Self {
             bootstrap,
+            cluster: name.clone(),
             name,
             delivery,
             expected,
@@ -155,6 +158,11 @@ impl Drain {
         Ok(self)
     }
 
+    /// From now on it is drained by another cluster, whose objects are in a folder of its own.
+    pub fn move_to(&mut self, cluster: &str) {
+        cluster.clone_into(&mut self.cluster);
+    }
+
     /// What must come of it.
     #[must_use]
     pub const fn expected(&self) -> &Expected {
@@ -182,7 +190,9 @@ impl Drain {
     /// The folder of the object store, where that is none in a bucket.
     #[must_use]
     pub fn objects(&self) -> PathBuf {
-        self.folder.path().join("data/objects")
+        let is_moved = self.cluster != self.name;
+        let folder = if is_moved { &self.cluster } else { "data" };
+        self.folder.path().join(folder).join("objects")
     }
 
     /// The object store: journals, control log, snapshots.

@@ -2,6 +2,7 @@
 
 mod backend;
 mod cluster;
+mod copy;
 mod demo;
 mod durable;
 mod explain;
@@ -20,8 +21,8 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use crate::cli::{
-    Demo, DemoArguments, GenerateArguments, Io, Parts, RestoreArguments, Restored, RunArguments,
-    Running, VerifyArguments,
+    Copied, CopyArguments, Demo, DemoArguments, GenerateArguments, Io, Parts, RestoreArguments,
+    Restored, RunArguments, Running, VerifyArguments,
 };
 use crate::config::{Config, Diagnostics};
 use crate::problem::{Code, Exit, Problem};
@@ -64,6 +65,14 @@ impl Parts for Assembly {
         async move {
             let config = load(&arguments.config)?;
             restore::restore(&config, arguments).await.map_err(explain::explain)
+        }
+        .boxed()
+    }
+
+    fn copy<'a>(&'a self, arguments: &'a CopyArguments) -> BoxFuture<'a, anyhow::Result<Copied>> {
+        async move {
+            let (config, to) = (load(&arguments.config)?, load(&arguments.to)?);
+            copy::copy(&config, &to).await.map_err(explain::explain)
         }
         .boxed()
     }

@@ -40,6 +40,7 @@ pub use self::io::{Io, Screen};
 pub use self::parts::{Demo, Down, Nodes, Parts, Running};
 pub use self::process::{main, streams};
 pub use self::run::Arguments as RunArguments;
+pub use self::snapshot::copy::{Arguments as CopyArguments, Copied};
 pub use self::snapshot::restore::{Arguments as RestoreArguments, Restored};
 pub use self::verify::Arguments as VerifyArguments;
 use crate::problem::Exit;

@@ -123,6 +123,8 @@ register! {
     StoreUnreachable = 406, "OBJECT_STORE_UNREACHABLE", Unavailable;
     /// No node is known to lead.
     NobodyLeads = 407, "NOBODY_LEADS", Unavailable;
+    /// A copy of a cluster was begun and not finished.
+    CopyUnfinished = 408, "COPY_UNFINISHED", Unavailable;
     /// The cluster answers and is not well.
     Unhealthy = 501, "UNHEALTHY", FailedPrecondition;
     /// Something like it is already under way.
@@ -137,6 +139,8 @@ register! {
     Alone = 605, "NO_CLUSTER", FailedPrecondition;
     /// Who leads does not grant it.
     Denied = 606, "DENIED", FailedPrecondition;
+    /// Another cluster's state lies there.
+    PlaceTaken = 607, "PLACE_TAKEN", FailedPrecondition;
     /// The caller's role may not do that.
     NotAllowed = 701, "ROLE_NEEDED", PermissionDenied;
     /// The object store does not let the node in.

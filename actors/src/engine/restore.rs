@@ -1,5 +1,6 @@
 //! A node's ranges come back: from their local stores, the journals behind them, and the sources for what is young.
 
+pub(super) mod basis;
 mod child;
 mod copy;
 mod error;

@@ -133,7 +133,7 @@ impl Snapshots {
     }
 
     /// Copies the file's content to `out`; what is wrong with it, where something is.
-    async fn fetch(
+    pub(super) async fn fetch(
         &self,
         file: &FileEntry,
         out: &mut (impl tokio::io::AsyncWrite + Unpin + Send),

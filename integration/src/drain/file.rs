@@ -43,7 +43,7 @@ discovery: {{ seeds: [{}] }}
             place.name,
             seeds.join(", ")
         );
-        let name = format!("name: {}", self.name);
+        let name = format!("name: {}", self.cluster);
         let objects = match &self.bucket {
             None => format!(", objects: \"{}\"", self.objects().display()),
             Some(_) => self.storage(),

@@ -1,6 +1,7 @@
 //! What outlives the process: the directory and its lock, objects, journals, local stores.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actors::engine::{Holding, Life, Stores, View};
@@ -21,6 +22,7 @@ use tracing::warn;
 use super::upkeep::look;
 use crate::cluster::holding::{ended, stretch};
 use crate::config::Config;
+use crate::problem::{Code, Problem};
 
 /// What a node finds on disk, opened, and its place in the cluster.
 pub(super) struct Durable {
@@ -75,6 +77,7 @@ impl Ground {
         let dir = config.storage.dir.clone();
         std::fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
         let lock = Arc::new(DirLock::acquire(&dir)?);
+        belong(&dir, &config.names.cluster)?;
         let objects = super::objects::open(&config.storage).await?;
         let logs = ObjectLogs::new(Arc::clone(&objects));
         Ok(Self { dir, lock, objects, logs })
@@ -104,6 +107,34 @@ impl Ground {
     pub(super) async fn view(&self, member: Member) -> anyhow::Result<ClusterView> {
         let control = tokio::sync::Mutex::new(ControlLog::open(self.control()).await?);
         Ok(ClusterView { logs: self.logs.clone(), member, control })
+    }
+}
+
+/// Makes the folder `dir`, which is locked, the cluster's. What another cluster has under the number of a range is not
+/// that range.
+///
+/// # Errors
+///
+/// [`Code::PlaceTaken`] where it is another cluster's.
+pub(super) fn belong(dir: &Path, cluster: &str) -> anyhow::Result<()> {
+    let file = dir.join("cluster");
+    let named = match std::fs::read_to_string(&file) {
+        Ok(named) => named,
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error).with_context(|| format!("read {}", file.display())),
+    };
+    match named.trim_end() {
+        named if named == cluster => Ok(()),
+        // Also one whose making a crash has broken off.
+        "" => std::fs::write(&file, format!("{cluster}\n"))
+            .with_context(|| format!("write {}", file.display())),
+        other => {
+            let what = format!("{} is the cluster {other}'s", dir.display());
+            let why = format!("a node of {cluster} would take that one's state for its own");
+            Err(Problem::new(Code::PlaceTaken, what, why)
+                .remedy("name another folder in storage.dir of the cluster file")
+                .into())
+        }
     }
 }
 

@@ -9,11 +9,11 @@ use actors::snapshot::Snapshots;
 use actors::store::rocks::Limits;
 use coordinator::control_log::ControlLog;
 use coordinator::machine::member::Member;
-use coordinator::machine::table::{Range, Span};
+use coordinator::machine::table::{Range, Span, Table};
 use proto::log::{Log, LogError};
 use proto::types::{RangeId, Slot};
 
-use super::durable::{LocalStores, journal_prefix};
+use super::durable::{LocalStores, belong, journal_prefix};
 use super::telemetry;
 use crate::cli::{RestoreArguments, Restored};
 use crate::config::{Config, Objects};
@@ -31,6 +31,7 @@ pub(super) async fn restore(
         return Err(nothing(place, "it does not exist").into());
     }
     let lock = DirLock::acquire(&config.storage.dir)?;
+    belong(&config.storage.dir, &config.names.cluster)?;
     let objects = super::objects::open(&config.storage).await?;
     let snapshots = Snapshots::new(Arc::clone(&objects));
     let names = snapshots.list().await?;
@@ -39,7 +40,9 @@ pub(super) async fn restore(
         None if names.is_empty() => return Err(nothing(place, "it has no snapshot").into()),
         Some(_) | None => {}
     }
-    let holdings = holdings(&ObjectLogs::new(objects)).await?;
+    let logs = ObjectLogs::new(objects);
+    let control = ControlLog::open(logs.log("control")).await?;
+    let holdings = holdings(&logs, control.table()).await?;
     if holdings.is_empty() {
         return Err(nothing(place, "no node has run on it").into());
     }
@@ -58,10 +61,9 @@ pub(super) async fn restore(
 }
 
 /// Every range, with its past up to the last slot there is: also of a life that nobody has fenced yet.
-async fn holdings(logs: &ObjectLogs) -> anyhow::Result<Vec<Holding>> {
-    let control = ControlLog::open(logs.log("control")).await?;
+pub(super) async fn holdings(logs: &ObjectLogs, table: &Table) -> Result<Vec<Holding>, LogError> {
     let mut holdings = Vec::new();
-    for (id, range) in control.table().ranges() {
+    for (id, range) in table.ranges() {
         holdings.push(holding(logs, id, range).await?);
     }
     Ok(holdings)
@@ -92,7 +94,7 @@ async fn holding(logs: &ObjectLogs, id: RangeId, range: &Range) -> Result<Holdin
     Ok(Holding { id, keys: range.keys, epoch: range.epoch, past, ancestors, ended })
 }
 
-fn life(member: &Member) -> Life {
+pub(super) fn life(member: &Member) -> Life {
     (member.incarnation, member.node.clone())
 }
 
@@ -106,7 +108,7 @@ fn unknown(name: &str) -> Problem {
         .remedy("leave the name out to restore the newest that can be")
 }
 
-fn nothing(objects: &Objects, why: &str) -> Problem {
+pub(super) fn nothing(objects: &Objects, why: &str) -> Problem {
     let what = format!("there is nothing to restore in {objects}");
     Problem::new(Code::SnapshotNotFound, what, why)
         .remedy("see that storage.objects in the cluster file is where the node kept its objects")

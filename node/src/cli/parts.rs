@@ -11,8 +11,8 @@ use proto::types::NodeId;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    DemoArguments, Failure, GenerateArguments, Io, RestoreArguments, Restored, RunArguments,
-    VerifyArguments,
+    Copied, CopyArguments, DemoArguments, Failure, GenerateArguments, Io, RestoreArguments,
+    Restored, RunArguments, VerifyArguments,
 };
 use crate::api::backend::Backend;
 use crate::problem::{Exit, Problem};
@@ -45,6 +45,9 @@ pub trait Parts: Send + Sync {
         &'a self,
         arguments: &'a RestoreArguments,
     ) -> BoxFuture<'a, anyhow::Result<Restored>>;
+
+    /// Copies a cluster's state to where a new one begins.
+    fn copy<'a>(&'a self, arguments: &'a CopyArguments) -> BoxFuture<'a, anyhow::Result<Copied>>;
 
     /// Writes test traffic.
     fn generate<'a>(

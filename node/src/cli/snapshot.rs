@@ -1,5 +1,6 @@
 //! `throughline snapshot`: what the cluster can be restored from.
 
+pub(super) mod copy;
 pub(super) mod restore;
 
 use std::collections::BTreeSet;
@@ -58,6 +59,8 @@ Ends with 9 when something is wrong with it.")]
     },
     /// Make a snapshot the local state of a stopped node.
     Restore(restore::Arguments),
+    /// Copy all that the cluster has to where a new one begins.
+    Copy(copy::Arguments),
 }
 
 pub(super) async fn run(
@@ -72,6 +75,7 @@ pub(super) async fn run(
         Command::Create { request_id } => create(client().await?, request_id, shared, io).await,
         Command::Verify { name } => verify(client().await?, &name, shared, io).await,
         Command::Restore(arguments) => restore::run(&arguments, parts, shared, io).await,
+        Command::Copy(arguments) => copy::run(&arguments, parts, shared, io).await,
     }
 }
 

@@ -14,7 +14,7 @@ Start here
 
 Look at
   tx           get                       indicator    list  query
-  ledger       where every record went   snapshot     list  create  verify  restore
+  ledger       where every record went   snapshot     list  create  verify  restore  copy
 
 Operate
   cluster      status  watch  rebalance  node         list  drain  cordon  undrain

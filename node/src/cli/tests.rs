@@ -84,6 +84,14 @@ impl Parts for FakeParts {
         })
     }
 
+    fn copy<'a>(&'a self, arguments: &'a CopyArguments) -> BoxFuture<'a, anyhow::Result<Copied>> {
+        let to = format!("what {} says", arguments.to.display());
+        let passed_over = [(7, "file x is missing".to_owned())].into();
+        Box::pin(async {
+            Ok(Copied { to, ranges: 8, snapshots: 3, bytes: 3 << 20, commits: 1, passed_over })
+        })
+    }
+
     fn generate<'a>(
         &'a self,
         _: &'a GenerateArguments,
@@ -417,6 +425,21 @@ async fn a_snapshot_is_restored_without_a_node() {
     contains(&ended.out, &["snapshot 3", "can be restored", "then 41 commits of the journal"]);
     contains(&ended.err, &["Nothing was changed."]);
     assert_eq!(alone("snapshot restore x", &FakeParts::default()).await.exit, Exit::NotFound);
+}
+
+#[tokio::test]
+async fn a_cluster_is_copied_to_where_a_new_one_begins() {
+    let ended = alone("snapshot copy --to new.yaml", &FakeParts::default()).await;
+    assert_eq!(ended.exit, Exit::Done);
+    let copied = "8 ranges out of 3 snapshots; 3.0 MiB and 1 commit were new";
+    assert_eq!(ended.out, format!("✓ copied to what new.yaml says: {copied}\n"));
+    contains(&ended.err, &["snapshot 7 was passed over: file x is missing"]);
+    contains(&ended.err, &["throughline run --config new.yaml"]);
+
+    let ended = alone("snapshot copy --to new.yaml -o json", &FakeParts::default()).await;
+    let copied: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!((&copied["ranges"], &copied["commits"]), (&8.into(), &1.into()));
+    assert_eq!(alone("snapshot copy", &FakeParts::default()).await.exit, Exit::Usage);
 }
 
 #[tokio::test]

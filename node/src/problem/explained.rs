@@ -132,6 +132,10 @@ explain! {
         "no node is known to lead, so nothing can be moved",
         "who led has stopped and no other has taken over yet, or this node is cut off from it",
         "wait some seconds, then look at throughline cluster status; everything else goes on meanwhile";
+    CopyUnfinished:
+        "a copy of a cluster was begun and not finished",
+        "a store did not answer, or what was to be copied went before it had been",
+        "ask for it again; stop the cluster's nodes first, or raise snapshots.keep";
     Unhealthy:
         "the node answers and is not well, or had to stop",
         "the reason is in the message: a broker, a disk, a part that failed",
@@ -160,6 +164,10 @@ explain! {
         "who leads does not grant it",
         "the nodes, the ranges or this version forbid it now: the message says which",
         "do what the message says, then ask again";
+    PlaceTaken:
+        "the state of another cluster lies there",
+        "a cluster has begun there, or another one was copied there",
+        "name a place of its own in the cluster's file: storage.objects or storage.dir, as the message says";
     NotAllowed:
         "the caller may not do that",
         "its role does not include it",
