@@ -29,6 +29,16 @@ fn copy(from: &Path, to: &Path) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8(said).unwrap())
 }
 
+/// Types `throughline snapshot create` for the node that listens on this port.
+fn snapshot_all(port: u16) -> Vec<serde_json::Value> {
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let mut command = Command::new(program().unwrap());
+    command.args(["snapshot", "create", "-o", "json", "--endpoint", &endpoint]);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"))
+}
+
 /// Spoils a file of the newest snapshot that no older one has.
 async fn spoil_newest(drain: &Drain) {
     let snapshots = Snapshots::new(drain.store().unwrap());
@@ -57,6 +67,12 @@ async fn a_cluster_that_is_copied_goes_on_elsewhere_under_another_name_and_loses
         Cluster::new(drain.unwrap().with_snapshots(EVERY_MS), 2, ALIGNMENT_S).unwrap();
     cluster.start_all().unwrap();
     cluster.consumed(records / 4, PATIENCE).await.unwrap();
+
+    // Any node has every node take its part.
+    let taken = snapshot_all(cluster.place(1).ports[0]);
+    let nodes: BTreeSet<_> = taken.iter().map(|it| it["node"].as_str().unwrap()).collect();
+    assert_eq!(nodes, BTreeSet::from(["node-1", "node-2"]));
+    assert_eq!(taken.iter().map(|it| it["ranges"].as_u64().unwrap()).sum::<u64>(), 8);
 
     let old = cluster.place(0).folder.join("old.yaml");
     let new = cluster.place(0).folder.join("new.yaml");

@@ -213,8 +213,8 @@ impl Backend for Fake {
         self.reply(vec![snapshot("s3"), snapshot("s2"), snapshot("s1")])
     }
 
-    fn create_snapshot(&self, request_id: String) -> Reply<'_, Snapshot> {
-        self.reply(snapshot(&format!("of-{request_id}")))
+    fn create_snapshot(&self, request_id: String) -> Reply<'_, Vec<Snapshot>> {
+        self.reply(vec![snapshot(&format!("of-{request_id}"))])
     }
 
     fn verify_snapshot(&self, name: String) -> Reply<'_, Verdict> {

@@ -49,8 +49,9 @@ pub trait Backend: Send + Sync + 'static {
     fn query(&self, query: Query) -> Reply<'_, Vec<Cell>>;
     /// The snapshots, newest first.
     fn snapshots(&self) -> Reply<'_, Vec<Snapshot>>;
-    /// Takes a snapshot and answers when it is done. The same request id again is the same snapshot.
-    fn create_snapshot(&self, request_id: String) -> Reply<'_, Snapshot>;
+    /// Takes a snapshot of every range, one a node, and answers when all are done, newest first. The same request id
+    /// again is the same snapshots; an empty one is no request's.
+    fn create_snapshot(&self, request_id: String) -> Reply<'_, Vec<Snapshot>>;
     /// Reads a snapshot back and checks it.
     fn verify_snapshot(&self, name: String) -> Reply<'_, Verdict>;
     /// The counters that move, for metrics and for live views.
@@ -74,14 +75,14 @@ macro_rules! cluster_calls {
 }
 pub(crate) use cluster_calls;
 
-/// The other calls of [`Backend`], in the same way, but for the counters: who answers for several adds them up.
+/// The other calls of [`Backend`], in the same way, but for the counters and new snapshots: who answers for several adds
+/// them up.
 macro_rules! life_calls {
     ($with:ident! { $($head:tt)* }) => {
         $with! { $($head)*
             indicators() -> Vec<Indicator>;
             query(query: Query) -> Vec<Cell>;
             snapshots() -> Vec<Snapshot>;
-            create_snapshot(request_id: String) -> Snapshot;
             verify_snapshot(name: String) -> Verdict;
         }
     };

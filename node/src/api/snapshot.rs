@@ -36,10 +36,12 @@ impl SnapshotService for Services {
     ) -> Result<Response<v1::CreateSnapshotResponse>, Status> {
         self.answer(SERVICE, "CreateSnapshot", async {
             let answer = self.backend.create_snapshot(request.into_inner().request_id).await?;
+            let snapshots: Vec<_> = answer.value.iter().map(convert::snapshot).collect();
             Ok(v1::CreateSnapshotResponse {
                 as_of: Some(convert::as_of(&answer.as_of)),
-                snapshot: Some(convert::snapshot(&answer.value)),
+                snapshot: snapshots.first().cloned(),
                 operation: String::new(),
+                snapshots,
             })
         })
         .await

@@ -7,7 +7,6 @@ pub(super) mod saved;
 mod standing;
 mod word;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actors::engine::Engine;
@@ -18,6 +17,7 @@ use parking_lot::Mutex;
 pub(super) use self::standing::VERSION;
 pub(super) use self::word::Word;
 use super::upkeep::Upkeep;
+use super::upkeep::requests::{Part, Taking};
 use crate::api::backend::{
     Answer, AsOf, Backend, Cell, Change, Cluster, Granted, Indicator, Ledger, Node, Overview,
     Pulse, Query, Range, Reply, Snapshot, Transaction, Verdict,
@@ -30,16 +30,18 @@ pub(super) struct EngineBackend {
     engine: Arc<Engine>,
     config: Config,
     upkeep: Arc<Upkeep>,
-    /// Snapshots by the request that asked for them.
-    requests: tokio::sync::Mutex<BTreeMap<String, Snapshot>>,
     /// When rates were last worked out, and each range's records then.
     rates: Mutex<standing::Rates>,
 }
 
 impl EngineBackend {
     pub(super) fn new(engine: Arc<Engine>, config: Config, upkeep: Arc<Upkeep>) -> Self {
-        let (requests, rates) = (tokio::sync::Mutex::default(), Mutex::default());
-        Self { engine, config, upkeep, requests, rates }
+        Self { engine, config, upkeep, rates: Mutex::default() }
+    }
+
+    /// The snapshot that this node takes for that request, of the ranges that it owns.
+    pub(super) fn taking(&self, request_id: &str) -> Taking {
+        self.upkeep.wanted(request_id)
     }
 
     async fn reports(&self) -> Result<Vec<Report>, Problem> {
@@ -160,19 +162,10 @@ impl Backend for EngineBackend {
         .boxed()
     }
 
-    fn create_snapshot(&self, request_id: String) -> Reply<'_, Snapshot> {
+    fn create_snapshot(&self, request_id: String) -> Reply<'_, Vec<Snapshot>> {
         async move {
-            // The same request again is the same snapshot.
-            let mut requests = self.requests.lock().await;
-            let value = match requests.get(&request_id) {
-                Some(done) => done.clone(),
-                None => {
-                    let done = self.upkeep.create().await?;
-                    requests.insert(request_id, done.clone());
-                    done
-                }
-            };
-            Ok(Answer { value, as_of: self.as_of(&self.reports().await?) })
+            let Part { snapshot, .. } = self.upkeep.wanted(&request_id).done().await?;
+            Ok(Answer { value: vec![snapshot], as_of: self.as_of(&self.reports().await?) })
         }
         .boxed()
     }

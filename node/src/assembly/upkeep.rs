@@ -2,6 +2,7 @@
 
 pub(super) mod look;
 mod phases;
+pub(super) mod requests;
 mod take;
 
 use std::sync::Arc;
@@ -12,12 +13,15 @@ use actors::machine::trim::Keep;
 use actors::snapshot::Snapshots;
 use futures::FutureExt as _;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::phases::{Phase, Phases};
+use self::requests::{Part, Requests, Taking};
+use self::take::Taken;
 use super::durable::ClusterView;
-use crate::api::backend::{Snapshot, Upkeep as Shown};
+use crate::api::backend::Upkeep as Shown;
 use crate::config::Config;
 use crate::problem::{Code, Problem};
 
@@ -30,6 +34,7 @@ pub(super) struct Upkeep {
     turn: tokio::sync::Mutex<()>,
     shown: Mutex<Shown>,
     phases: Phases,
+    requests: Requests,
 }
 
 impl Upkeep {
@@ -40,8 +45,8 @@ impl Upkeep {
         config: Config,
     ) -> Self {
         let (turn, shown) = (tokio::sync::Mutex::default(), Mutex::default());
-        let phases = Phases::default();
-        Self { engine, snapshots, cluster, config, turn, shown, phases }
+        let (phases, requests) = (Phases::default(), Requests::default());
+        Self { engine, snapshots, cluster, config, turn, shown, phases, requests }
     }
 
     pub(super) const fn snapshots(&self) -> &Snapshots {
@@ -58,17 +63,22 @@ impl Upkeep {
         self.phases.shown()
     }
 
-    /// Takes a snapshot as soon as no other is being taken.
-    pub(super) async fn create(&self) -> Result<Snapshot, Problem> {
+    /// A snapshot that is taken as soon as no other is, whether somebody waits for it or not. The same request again is
+    /// the same snapshot.
+    pub(super) fn wanted(&self, request_id: &str) -> Taking {
+        self.requests.ask(request_id)
+    }
+
+    async fn create(&self) -> Result<Part, Problem> {
         let _turn = self.turn.lock().await;
         let work = take::snapshot(&self.engine, &self.snapshots, &self.config, &self.phases);
         let taken = self.phases.measure(Phase::Total, work).await;
         let mut shown = self.shown.lock();
         match &taken {
-            Ok(taken) => {
+            Ok(Taken { part: taken, held_ms }) => {
                 shown.newest = Some((taken.snapshot.name.clone(), taken.snapshot.new_bytes));
                 shown.took_ms = taken.snapshot.took_ms;
-                shown.held_ms = Some(taken.held_ms);
+                shown.held_ms = Some(*held_ms);
                 shown.trouble = None;
             }
             Err(problem) if problem.code == Code::CatchingUp => {}
@@ -77,15 +87,23 @@ impl Upkeep {
                 shown.trouble = Some(format!("no snapshot could be taken: {problem}"));
             }
         }
-        taken.map(|taken| taken.snapshot)
+        taken.map(|taken| taken.part)
     }
 
     /// Takes snapshots for as long as the node runs. What fails is told, and tried again the next time.
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let work = async {
             let mut committed = 0;
+            let mut due = Instant::now() + self.config.snapshots.every;
             loop {
-                tokio::time::sleep(self.config.snapshots.every).await;
+                tokio::select! {
+                    () = tokio::time::sleep_until(due) => {}
+                    asked = self.requests.next() => {
+                        asked.done(self.create().await);
+                        continue;
+                    }
+                }
+                due = Instant::now() + self.config.snapshots.every;
                 let commits = self.engine.shown().commits;
                 // Nothing new, nothing to keep; and who was idle for a night has not lost its snapshots. What a node
                 // without ranges has is let go as others take snapshots.
@@ -105,7 +123,7 @@ impl Upkeep {
     /// A snapshot, and what goes behind it. Whether there is a new snapshot.
     async fn round(&self) -> bool {
         let is_taken = match self.create().await {
-            Ok(snapshot) => {
+            Ok(Part { snapshot, .. }) => {
                 let (name, took_ms) = (&snapshot.name, snapshot.took_ms);
                 let held_ms = self.shown().held_ms;
                 info!(name, took_ms, held_ms, new_bytes = snapshot.new_bytes, "snapshot taken");

@@ -41,9 +41,10 @@ pub(super) enum Command {
   throughline snapshot create
   throughline snapshot create --request-id before-upgrade
 
-Ctrl-C stops the waiting, not the snapshot. The same request id again is the same snapshot.")]
+One a node that owns ranges: together they hold every range. Ctrl-C stops the waiting, not the snapshots. The same
+request id again is the same snapshots.")]
     Create {
-        /// A name of yours for this request, so that trying again takes no second snapshot.
+        /// A name of yours for this request, so that trying again takes no second ones.
         #[arg(long, value_name = "ID", default_value = "")]
         request_id: String,
     },
@@ -119,14 +120,13 @@ async fn create(
     shared: &Shared,
     io: &mut Io,
 ) -> Result<Exit, Failure> {
-    let waiting = waiting(io, "taking a snapshot; Ctrl-C stops the waiting, not the snapshot");
+    let waiting = waiting(io, "taking snapshots; Ctrl-C stops the waiting, not the snapshots");
     let answer = client.create_snapshot(v1::CreateSnapshotRequest { request_id }).await;
     waiting.finish_and_clear();
     let answer = answer?.into_inner();
-    match (shared.output, answer.snapshot) {
-        (Format::Json, snapshot) => message(io, &snapshot.unwrap_or_default())?,
-        (Format::Table, Some(snapshot)) => table(io, &COLUMNS, vec![row(&snapshot)])?,
-        (Format::Table, None) => io.remark(&format!("It is under way: {}", answer.operation))?,
+    match shared.output {
+        Format::Json => messages(io, &answer.snapshots)?,
+        Format::Table => rows(&answer.snapshots, io)?,
     }
     Ok(Exit::Done)
 }

@@ -394,7 +394,7 @@ async fn snapshots_are_listed_taken_and_checked() {
     assert!(!ended.out.contains("NODE"), "of one node there is nothing to tell apart");
     let ended = asked(Fake::default(), "snapshot create --request-id now -o json").await;
     let snapshot: Value = serde_json::from_str(&ended.out).unwrap();
-    assert_eq!(snapshot["name"], "snapshots/of-now");
+    assert_eq!(snapshot[0]["name"], "snapshots/of-now");
     let ended = asked(Fake::default(), "snapshot verify s2").await;
     assert_eq!(ended.exit, Exit::Done);
     contains(&ended.out, &["✓ s2 can be restored"]);

@@ -6,9 +6,11 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::wire::{RawAsOf, RawTransaction, RawWord};
+use super::wire::{RawAsOf, RawPart, RawProblem, RawTransaction, RawWord};
 use crate::api::backend::{Answer, Transaction};
 use crate::assembly::backend::Word;
+use crate::assembly::upkeep::requests::Part;
+use crate::problem::Problem;
 
 /// Format 1: JSON. Fields may be added, none may come to mean something else.
 const FORMAT: &[u8] = b"TLQ1";
@@ -20,6 +22,8 @@ pub(super) enum Question {
     Word,
     /// What it knows of the transaction with that id.
     Find(String),
+    /// Its snapshot for that request.
+    Part(String),
 }
 
 /// What it says.
@@ -29,12 +33,15 @@ pub(super) enum Said {
     Word(Box<Word>),
     /// What it knows of the transaction; `None` where that one's range is not there.
     Found(Option<Box<Answer<Transaction>>>),
+    /// What came of its snapshot; `None` as long as it is being taken.
+    Part(Option<Box<Result<Part, Problem>>>),
 }
 
 #[derive(Deserialize, Serialize)]
 enum RawSaid {
     Word(Box<RawWord>),
     Found(Option<Box<(RawTransaction, RawAsOf)>>),
+    Part(Option<Result<RawPart, RawProblem>>),
 }
 
 impl Question {
@@ -55,6 +62,11 @@ impl Said {
             Self::Found(found) => RawSaid::Found(found.as_ref().map(|answer| {
                 Box::new((RawTransaction::of(&answer.value), RawAsOf::of(&answer.as_of)))
             })),
+            Self::Part(part) => {
+                RawSaid::Part(part.as_ref().map(|outcome| {
+                    outcome.as_ref().as_ref().map(RawPart::of).map_err(RawProblem::of)
+                }))
+            }
         })
     }
 
@@ -68,6 +80,9 @@ impl Said {
                 let answer = Answer { value: transaction.checked()?, as_of: as_of.checked() };
                 Self::Found(Some(Box::new(answer)))
             }
+            RawSaid::Part(None) => Self::Part(None),
+            RawSaid::Part(Some(Ok(part))) => Self::Part(Some(Box::new(Ok(part.checked())))),
+            RawSaid::Part(Some(Err(problem))) => Self::Part(Some(Box::new(Err(problem.checked())))),
         })
     }
 }

@@ -1,7 +1,10 @@
 //! What this node answers: about the cluster for all nodes, else for the life that it has at the moment.
 
+mod parts;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use coordinator::machine::member::Member;
@@ -23,6 +26,10 @@ use crate::api::backend::{
 use crate::assembly::backend::Word;
 use crate::cluster::agent::View;
 use crate::problem::{Code, Problem};
+
+/// How long a node waits for its snapshot before it says that it is being taken: whoever asked asks again, and
+/// would not wait as long as a large one takes.
+const BUSY: Duration = Duration::from_millis(500);
 
 /// Answers about the cluster by asking all nodes, about the rest by whatever life there is.
 #[derive(Default)]
@@ -64,6 +71,10 @@ impl Front {
                 Question::Word => life.word().await.map(|word| Said::Word(Box::new(word))),
                 Question::Find(id) => {
                     life.find(id).await.map(|found| Said::Found(found.map(Box::new)))
+                }
+                Question::Part(id) => {
+                    let outcome = tokio::time::timeout(BUSY, life.part(id)).await;
+                    Ok(Said::Part(outcome.ok().map(Box::new)))
                 }
             };
             said.map_or_else(
@@ -119,7 +130,7 @@ impl Front {
         let ask = lives.into_values().map(|member| async move {
             match self.said(outside, view, member, Question::Word).await? {
                 Said::Word(word) if word.node.id == member.node => Some(*word),
-                Said::Word(_) | Said::Found(_) => None,
+                Said::Word(_) | Said::Found(_) | Said::Part(_) => None,
             }
         });
         join_all(ask).await.into_iter().flatten().collect()
@@ -161,7 +172,7 @@ impl Front {
                 answer.as_of.map_version = view.read.0;
                 Ok(*answer)
             }
-            Some(Said::Found(None) | Said::Word(_)) => {
+            Some(Said::Found(None) | Said::Word(_) | Said::Part(_)) => {
                 Err(unanswered(format!("its range {range} is on its way to {}", owner.node)))
             }
             None => Err(unanswered(format!("{} has its range {range} and is silent", owner.node))),
@@ -219,12 +230,19 @@ impl Backend for Front {
         async move { self.wishes.ask(self.outside()?, change).await }.boxed()
     }
 
+    fn create_snapshot(&self, request_id: String) -> Reply<'_, Vec<Snapshot>> {
+        self.snapshot_all(request_id).boxed()
+    }
+
     life_calls! { by_life! { self, self; pulse() -> Pulse; } }
 }
 
 impl Backend for Own {
     cluster_calls! { by_life! { self, self.0; } }
-    life_calls! { by_life! { self, self.0; pulse() -> Pulse; } }
+    life_calls! { by_life! { self, self.0;
+        create_snapshot(request_id: String) -> Vec<Snapshot>;
+        pulse() -> Pulse;
+    } }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 
 use crate::api::backend::{Answer, Backend, Transaction};
 use crate::assembly::backend::{EngineBackend, Word};
+use crate::assembly::upkeep::requests::Part;
 use crate::problem::Problem;
 
 /// Answers for what this node has in this life, and for nothing else.
@@ -13,6 +14,8 @@ pub(super) trait Life: Backend {
     fn word(&self) -> BoxFuture<'_, Result<Word, Problem>>;
     /// What is known of a transaction; `None` where its range is not here.
     fn find(&self, id: String) -> BoxFuture<'_, Result<Option<Answer<Transaction>>, Problem>>;
+    /// Its snapshot for that request, which is taken also when nobody waits for it.
+    fn part(&self, request_id: String) -> BoxFuture<'_, Result<Part, Problem>>;
 }
 
 impl Life for EngineBackend {
@@ -22,5 +25,9 @@ impl Life for EngineBackend {
 
     fn find(&self, id: String) -> BoxFuture<'_, Result<Option<Answer<Transaction>>, Problem>> {
         async move { Self::find(self, &id).await }.boxed()
+    }
+
+    fn part(&self, request_id: String) -> BoxFuture<'_, Result<Part, Problem>> {
+        self.taking(&request_id).done().boxed()
     }
 }

@@ -1,5 +1,7 @@
 //! What a node says of itself, in the form in which it travels: names and numbers, checked when they arrive.
 
+mod part;
+
 use proto::types::{
     Epoch, EventTime, KeyRange, Leg, NodeId, Offset, RangeId, RecordTime, Sequence,
     SourcePartition, Version,
@@ -10,6 +12,8 @@ use crate::api::backend::{
     AsOf, Counts, Ledger, Node, NodeState, Range, RangeState, ResultState, SeenLeg, Transaction,
 };
 use crate::assembly::backend::Word;
+
+pub(super) use self::part::{RawPart, RawProblem};
 
 #[derive(Deserialize, Serialize)]
 pub(super) struct RawWord {

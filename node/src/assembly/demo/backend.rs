@@ -70,7 +70,7 @@ macro_rules! passed_on {
 
 impl Backend for AnyNode {
     cluster_calls! { passed_on! { self; } }
-    life_calls! { passed_on! { self; } }
+    life_calls! { passed_on! { self; create_snapshot(request_id: String) -> Vec<Snapshot>; } }
 
     fn pulse(&self) -> Reply<'_, Pulse> {
         let voices = self.stage.voices();
@@ -113,5 +113,8 @@ fn together(sum: Answered, more: Answered) -> Answered {
 
 impl Backend for FirstNode {
     cluster_calls! { passed_on! { self; } }
-    life_calls! { passed_on! { self; pulse() -> Pulse; } }
+    life_calls! { passed_on! { self;
+        create_snapshot(request_id: String) -> Vec<Snapshot>;
+        pulse() -> Pulse;
+    } }
 }

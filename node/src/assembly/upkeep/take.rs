@@ -10,13 +10,13 @@ use proto::types::RangeId;
 use super::super::backend::{missing, saved};
 use super::super::durable::journal_prefix;
 use super::phases::{Phase, Phases};
-use crate::api::backend::Snapshot;
+use super::requests::Part;
 use crate::config::Config;
 use crate::problem::{Code, Problem};
 
 /// A snapshot that was taken.
 pub(super) struct Taken {
-    pub(super) snapshot: Snapshot,
+    pub(super) part: Part,
     /// The longest that one range wrote its checkpoint, and did nothing else.
     pub(super) held_ms: u64,
 }
@@ -65,7 +65,9 @@ pub(super) async fn snapshot(
     created.map_err(|error| saved::failed(&error))?;
     let new_bytes = new_bytes(snapshots, &manifest).await;
     let took_ms = clock().saturating_sub(began_ms);
-    Ok(Taken { snapshot: saved::shown(&manifest, Some(took_ms), new_bytes), held_ms })
+    let ranges = manifest.ranges.iter().map(|entry| RangeId(entry.range)).collect();
+    let snapshot = saved::shown(&manifest, Some(took_ms), new_bytes);
+    Ok(Taken { part: Part { snapshot, ranges }, held_ms })
 }
 
 /// A snapshot without one of the ranges would not do.

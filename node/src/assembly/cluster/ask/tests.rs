@@ -3,8 +3,9 @@
 use proto::types::{EventTime, Leg, Offset, RangeId, RecordTime, SourcePartition, Version};
 
 use super::*;
-use crate::api::backend::{AsOf, Counts, ResultState, SeenLeg};
+use crate::api::backend::{AsOf, Counts, ResultState, SeenLeg, Snapshot, SnapshotState};
 use crate::assembly::cluster::fixtures::word;
+use crate::problem::Code;
 
 fn seen(leg: Leg) -> SeenLeg {
     SeenLeg {
@@ -36,7 +37,11 @@ fn transactions() -> [Transaction; 4] {
 
 #[test]
 fn a_question_arrives_as_it_was_asked() {
-    for question in [Question::Word, Question::Find("t/ä 1".to_owned())] {
+    for question in [
+        Question::Word,
+        Question::Find("t/ä 1".to_owned()),
+        Question::Part("before-upgrade".to_owned()),
+    ] {
         assert_eq!(Question::decode(&question.encode()), Some(question));
     }
 }
@@ -88,4 +93,28 @@ fn what_is_of_another_format_is_not_understood() {
     }
     // Torn anywhere.
     (0..good.len()).for_each(|end| assert_eq!(Said::decode(&good[..end]), None));
+}
+
+#[test]
+fn a_part_of_a_snapshot_arrives_as_it_was_taken_or_why_it_was_not() {
+    let snapshot = Snapshot {
+        name: "17".to_owned(),
+        created_ms: 1,
+        took_ms: Some(2),
+        bytes: u64::MAX,
+        new_bytes: 4,
+        ranges: 2,
+        node: Some("node-1".to_owned()),
+        state: SnapshotState::Done,
+        verified: false,
+    };
+    let part = Part { snapshot, ranges: vec![RangeId(3), RangeId(9)] };
+    let early = Problem::new(Code::CatchingUp, "early", "nothing was read").remedy("wait");
+    for outcome in [None, Some(Ok(part)), Some(Err(early))] {
+        let said = Said::Part(outcome.map(Box::new));
+        assert_eq!(Said::decode(&said.encode()), Some(said));
+    }
+    let newer = br#"TLQ1{"Part":{"Err":{"reason":"NEW","what":"a","why":"b","remedy":[]}}}"#;
+    let Some(Said::Part(Some(outcome))) = Said::decode(newer) else { panic!("not understood") };
+    assert_eq!(outcome.unwrap_err().code, Code::Unhealthy);
 }

@@ -17,6 +17,7 @@ use crate::api::backend::{AsOf, Health, NodeState, RangeState};
 use crate::assembly::cluster::carry::Carry;
 use crate::assembly::cluster::fixtures::*;
 use crate::assembly::cluster::hub::Hub;
+use crate::assembly::upkeep::requests::Part;
 use crate::cluster::agent::{Admin, Asked};
 use crate::fake::Fake;
 use crate::peer::Peer;
@@ -29,6 +30,10 @@ struct Told {
     fake: Fake,
     word: Mutex<Word>,
     is_silent: AtomicBool,
+    /// How its snapshot ends, after a while.
+    taken: Mutex<Result<(), Problem>>,
+    /// The requests that it has taken one for.
+    requests: Mutex<Vec<String>>,
 }
 
 impl Told {
@@ -39,7 +44,10 @@ impl Told {
 
 impl Backend for Told {
     cluster_calls! { by_life! { self, self; } }
-    life_calls! { by_life! { self, self; pulse() -> Pulse; } }
+    life_calls! { by_life! { self, self;
+        create_snapshot(request_id: String) -> Vec<Snapshot>;
+        pulse() -> Pulse;
+    } }
 }
 
 impl Life for Told {
@@ -56,6 +64,25 @@ impl Life for Told {
         let is_here = self.word.lock().ranges.iter().any(|range| range.keys.contains(hash));
         async move { if is_here { self.fake.transaction(id).await.map(Some) } else { Ok(None) } }
             .boxed()
+    }
+
+    fn part(&self, request_id: String) -> BoxFuture<'_, Result<Part, Problem>> {
+        let mut requests = self.requests.lock();
+        let is_again = requests.last() == Some(&request_id);
+        requests.push(request_id);
+        if !is_again || self.is_silent.load(Ordering::Relaxed) {
+            return std::future::pending().boxed();
+        }
+        let word = self.word.lock().clone();
+        let outcome = self.taken.lock().clone();
+        async move {
+            outcome?;
+            let ranges: Vec<_> = word.ranges.iter().map(|range| range.id).collect();
+            let mut taken = self.fake.create_snapshot("x".to_owned()).await?.value;
+            let name = ranges[0].0.to_string();
+            Ok(Part { snapshot: Snapshot { name, ..taken.remove(0) }, ranges })
+        }
+        .boxed()
     }
 }
 
@@ -96,7 +123,9 @@ fn world() -> World {
             clock,
         });
         let word = Mutex::new(word(name, 6, &[number, number + 3]));
-        let told = Arc::new(Told { fake: Fake::default(), word, is_silent: false.into() });
+        let (taken, requests) = (Mutex::new(Ok(())), Mutex::default());
+        let is_silent = false.into();
+        let told = Arc::new(Told { fake: Fake::default(), word, is_silent, taken, requests });
         front.begin(Arc::<Told>::clone(&told));
         places.push(Place { front, told, asked, stop });
     }
@@ -357,4 +386,39 @@ async fn where_nobody_leads_nothing_is_granted_and_the_cluster_is_degraded() {
     world.says(Some("b"));
     world.view.send_modify(|view| view.heard_ms = NOW_MS - 3_000);
     assert_eq!(front.cluster().await.unwrap().value.leader, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_node_has_every_owner_take_its_part_of_a_snapshot() {
+    let world = world();
+    for place in &world.places {
+        let taken = place.front.create_snapshot(String::new()).await.unwrap().value;
+        let names: Vec<_> = taken.iter().map(|it| (it.name.as_str(), it.ranges)).collect();
+        assert_eq!(names, [("2", 2), ("1", 2), ("0", 2)]);
+    }
+    // The one request was asked for until it was done; those without a name are three requests.
+    let requests = world.places[1].told.requests.lock().clone();
+    assert_eq!(requests.len(), 6);
+    let distinct: std::collections::BTreeSet<_> = requests.into_iter().collect();
+    assert_eq!(distinct.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_of_the_cluster_lacks_no_range_and_says_why_it_was_not_taken() {
+    let world = world();
+    let ask = async || world.places[0].front.create_snapshot("7".to_owned()).await.unwrap_err();
+    let early = Problem::new(Code::CatchingUp, "it is too early", "nothing was read");
+    *world.places[1].told.taken.lock() = Err(early);
+    let problem = ask().await;
+    assert_eq!((problem.code, problem.what.as_str()), (Code::CatchingUp, "b: it is too early"));
+
+    *world.places[1].told.taken.lock() = Ok(());
+    *world.places[2].told.word.lock() = word("c", 6, &[2]);
+    let problem = ask().await;
+    assert_eq!(problem.code, Code::RangesMissing);
+    assert!(problem.what.contains("do not hold r5"), "{problem}");
+
+    world.places[2].stop.cancel();
+    let problem = ask().await;
+    assert!(problem.what.contains("c has taken no snapshot"), "{problem}");
 }
