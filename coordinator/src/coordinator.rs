@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use proto::log::Log;
-use proto::types::{Incarnation, KeyRange, NodeId, RangeId, Slot};
+use proto::types::{Incarnation, KeyRange, Keying, NodeId, RangeId, Slot};
 use tracing::info;
 
 use crate::control_log::{Append, ControlError, ControlLog};
@@ -37,6 +37,15 @@ pub trait Journals: Send + Sync + fmt::Debug {
     fn journal(&self, node: &NodeId, incarnation: Incarnation) -> Arc<dyn Log>;
 }
 
+/// How the key space is cut, if nobody has cut it before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Cut {
+    /// Into how many ranges.
+    pub ranges: NonZeroU16,
+    /// How transaction ids become keys.
+    pub keying: Keying,
+}
+
 /// What a node says when it starts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Joining {
@@ -44,8 +53,8 @@ pub struct Joining {
     pub node: NodeId,
     /// Where other nodes reach it.
     pub address: String,
-    /// Into how many ranges to cut the key space, if nobody has cut it before.
-    pub ranges: NonZeroU16,
+    /// How to cut the key space, if nobody has cut it before.
+    pub cut: Cut,
 }
 
 /// Why a node could not join.
@@ -128,7 +137,7 @@ impl Coordinator {
         let address = joining.address.clone();
         self.append(Change::Joined { member: member.clone(), address }, nonces).await?;
         if self.table().ranges().len() == 0 {
-            self.append(divided(joining.ranges), nonces).await?;
+            self.append(divided(joining.cut), nonces).await?;
         }
 
         let by = Fence { by: joining.node.clone(), term };
@@ -242,7 +251,7 @@ impl Coordinator {
         };
         let holdings = mine.map(holding).collect();
 
-        let configured = joining.ranges;
+        let configured = joining.cut.ranges;
         let differ = usize::from(configured.get()) != standing;
         let others = predecessors.iter().filter(|(other, _)| other.node != member.node);
         let took_over = others.map(|(other, _)| Warning::TookOver { member: other.clone() });
@@ -252,10 +261,11 @@ impl Coordinator {
     }
 }
 
-/// The key space, cut into so many ranges.
-pub(crate) fn divided(count: NonZeroU16) -> Change {
-    let numbered = (0..).map(RangeId).zip(KeyRange::divide(count));
-    Change::Divided { ranges: numbered.map(|(range, keys)| Division { range, keys }).collect() }
+/// The key space, cut.
+pub(crate) fn divided(cut: Cut) -> Change {
+    let numbered = (0..).map(RangeId).zip(KeyRange::divide(cut.ranges));
+    let ranges = numbered.map(|(range, keys)| Division { range, keys }).collect();
+    Change::Divided { ranges, keying: cut.keying }
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::num::NonZeroU16;
 
-use proto::types::{Epoch, Incarnation, KeyRange, NodeId, RangeId, Slot};
+use proto::types::{Epoch, Incarnation, KeyRange, Keying, NodeId, RangeId, Slot};
 
+use crate::coordinator::Cut;
 use crate::machine::entry::{Assignment, Change, Division, Entry, Handover, Intent, Release};
 use crate::machine::member::{Member, Term};
 use crate::machine::table::{Refused, Table};
@@ -28,10 +29,14 @@ pub(crate) fn dead(name: &str, incarnation: u64, fenced_at: u64) -> Change {
     Change::Dead { member: member(name, incarnation), fenced_at: Slot(fenced_at) }
 }
 
+pub(crate) fn cut(ranges: NonZeroU16) -> Cut {
+    Cut { ranges, keying: Keying::default() }
+}
+
 pub(crate) fn divided(count: u16) -> Change {
     let ranges = KeyRange::divide(NonZeroU16::new(count).unwrap()).zip(0..);
     let division = |(keys, id)| Division { range: RangeId(id), keys };
-    Change::Divided { ranges: ranges.map(division).collect() }
+    Change::Divided { ranges: ranges.map(division).collect(), keying: Keying::default() }
 }
 
 pub(crate) fn assigned(assignments: &[(u16, Member, u64)]) -> Change {

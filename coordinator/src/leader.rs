@@ -4,7 +4,6 @@
 //! scribe, one job at a time. So ticks go on while the store is slow.
 
 use std::fmt;
-use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent
 use tracing::{error, info};
 
 use crate::clock::Clock;
-use crate::coordinator::Journals;
+use crate::coordinator::{Cut, Journals};
 use crate::machine::letter::Letter;
 use crate::machine::member::Term;
 use crate::machine::office::{Effect, Job, Office, Outcome, Settings};
@@ -56,8 +55,8 @@ pub struct Arguments {
     pub node: NodeId,
     /// Where others reach it.
     pub address: String,
-    /// Into how many ranges to cut the key space, if nobody has cut it before.
-    pub ranges: NonZeroU16,
+    /// How to cut the key space, if nobody has cut it before.
+    pub cut: Cut,
     /// How it leads.
     pub settings: Settings,
     /// The control log.
@@ -110,7 +109,7 @@ impl Actor for Leader {
         it: Arguments,
     ) -> Result<State, ActorProcessingErr> {
         let office = Office::new(it.node.clone(), it.address, it.settings, (it.clock)());
-        let scribe = Scribe::new((it.node, it.ranges), it.control, it.journals, it.nonces);
+        let scribe = Scribe::new((it.node, it.cut), it.control, it.journals, it.nonces);
         let told = myself.clone();
         let arguments = (scribe, told);
         let (scribe, _) =

@@ -1,13 +1,10 @@
 //! A workload through the real program: topics are filled, the node runs until all is through, every result is checked.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use actors::journal::Objects;
-use actors::journal::local::open_objects;
-use actors::journal::remote::{Bucket, open_bucket};
+use actors::journal::remote::Bucket;
 use anyhow::{Context as _, anyhow, ensure};
 use node::workload::expected::Expected;
 use node::workload::generate::{GenerateArgs, Layout, Pace, generate};
@@ -24,6 +21,7 @@ use crate::standing::Standing;
 mod file;
 mod live;
 mod load;
+mod places;
 
 pub use file::RANGES;
 pub(crate) use load::share;
@@ -38,6 +36,8 @@ const LOOKS: u32 = 5;
 /// The default of a cluster file.
 const ALIGNMENT_S: u64 = 60;
 /// The default of a cluster file.
+/// Partitions of each topic.
+const PARTITIONS: u32 = 8;
 const MEMORY: &str = "1GiB";
 const START: Duration = Duration::from_secs(90);
 
@@ -69,6 +69,8 @@ pub struct Drain {
     /// The cluster's name: that of the topics, until it is moved.
     cluster: String,
     delivery: Delivery,
+    /// Whether topics are keyed by transaction id, and nodes know.
+    is_keyed: bool,
     expected: Expected,
     ports: (u16, u16),
     memory: String,
@@ -90,11 +92,40 @@ impl Drain {
         params: Params,
         delivery: Delivery,
     ) -> anyhow::Result<Self> {
+        Self::fill((bootstrap, name), params, delivery, false).await
+    }
+
+    /// The same, keyed by transaction id, as nodes know.
+    ///
+    /// # Errors
+    ///
+    /// Where the broker does not take it.
+    pub async fn prepare_keyed(
+        bootstrap: &str,
+        name: &str,
+        params: Params,
+        delivery: Delivery,
+    ) -> anyhow::Result<Self> {
+        Self::fill((bootstrap, name), params, delivery, true).await
+    }
+
+    /// The topics will be keyed by transaction id, as nodes know.
+    #[must_use]
+    pub fn keyed(self) -> Self {
+        Self { is_keyed: true, ..self }
+    }
+
+    async fn fill(
+        (bootstrap, name): (&str, &str),
+        params: Params,
+        delivery: Delivery,
+        keyed: bool,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("make the node's folder")?;
         let file = folder.path().join("expected.json");
         let args = GenerateArgs {
             params,
-            layout: Layout { topic_prefix: name.to_owned(), partitions: 8, keyed: false },
+            layout: Layout { topic_prefix: name.to_owned(), partitions: PARTITIONS, keyed },
             kafka: brokers(bootstrap),
             dir: None,
             compression: "none".to_owned(),
@@ -105,7 +136,8 @@ impl Drain {
         let fill = move || generate(&args, &*actors::clock::wall());
         tokio::task::spawn_blocking(fill).await?.context("fill the topics")?;
         let expected = Expected::read(&file)?;
-        Self::with(folder, (bootstrap, name), expected, delivery)
+        let drain = Self::with(folder, (bootstrap, name), expected, delivery)?;
+        Ok(if keyed { drain.keyed() } else { drain })
     }
 
     fn with(
@@ -122,6 +154,7 @@ impl Drain {
             cluster: name.clone(),
             name,
             delivery,
+            is_keyed: false,
             expected,
             ports,
             memory,
@@ -158,11 +191,6 @@ impl Drain {
         Ok(self)
     }
 
-    /// From now on it is drained by another cluster, whose objects are in a folder of its own.
-    pub fn move_to(&mut self, cluster: &str) {
-        cluster.clone_into(&mut self.cluster);
-    }
-
     /// What must come of it.
     #[must_use]
     pub const fn expected(&self) -> &Expected {
@@ -173,42 +201,6 @@ impl Drain {
     #[must_use]
     pub const fn metrics(&self) -> u16 {
         self.ports.1
-    }
-
-    /// The node's folder: cluster file, log, and `data`.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// The node's local state, which the journal can rebuild.
-    #[must_use]
-    pub fn state(&self) -> PathBuf {
-        self.folder.path().join("data/state")
-    }
-
-    /// The folder of the object store, where that is none in a bucket.
-    #[must_use]
-    pub fn objects(&self) -> PathBuf {
-        let is_moved = self.cluster != self.name;
-        let folder = if is_moved { &self.cluster } else { "data" };
-        self.folder.path().join(folder).join("objects")
-    }
-
-    /// The object store: journals, control log, snapshots.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be opened.
-    pub fn store(&self) -> anyhow::Result<Objects> {
-        let folder = || open_objects(&self.objects());
-        self.bucket.as_ref().map_or_else(folder, open_bucket).context("open the objects")
-    }
-
-    /// Everything that a crash can take from this machine: all but what is in the bucket.
-    #[must_use]
-    pub fn local(&self) -> PathBuf {
-        if self.bucket.is_some() { self.folder.path().join("data") } else { self.state() }
     }
 
     /// Starts the node, for the first time or again, without waiting for it.

@@ -69,6 +69,13 @@ pub fn size(folder: &Path) -> u64 {
     entries.flatten().map(one).sum()
 }
 
+/// How many files there are in `folder`, not counting those of its folders.
+#[must_use]
+pub fn files(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    entries.flatten().filter(|entry| entry.metadata().is_ok_and(|it| it.is_file())).count() as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +100,8 @@ mod tests {
         fs::write(folder.path().join("a/b"), [0; 10]).unwrap();
         fs::write(folder.path().join("c"), [0; 3]).unwrap();
         assert_eq!(size(folder.path()), 13);
-        assert_eq!(size(&folder.path().join("none")), 0);
+        assert_eq!((files(folder.path()), files(&folder.path().join("a"))), (1, 1));
+        let none = folder.path().join("none");
+        assert_eq!((size(&none), files(&none)), (0, 0));
     }
 }

@@ -35,8 +35,8 @@ fn snapshot_all(port: u16) -> Vec<serde_json::Value> {
     let mut command = Command::new(program().unwrap());
     command.args(["snapshot", "create", "-o", "json", "--endpoint", &endpoint]);
     let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"))
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// Spoils a file of the newest snapshot that no older one has.
@@ -61,7 +61,7 @@ async fn spoil_newest(drain: &Drain) {
 async fn a_cluster_that_is_copied_goes_on_elsewhere_under_another_name_and_loses_nothing() {
     let broker = Broker::start().await.unwrap();
     let delivery = Delivery::ExactlyOnce;
-    let drain = Drain::prepare(&broker.bootstrap(), "copied", odd(24_000), delivery).await;
+    let drain = Drain::prepare_keyed(&broker.bootstrap(), "copied", odd(24_000), delivery).await;
     let records = drain.as_ref().unwrap().expected().record_count();
     let mut cluster =
         Cluster::new(drain.unwrap().with_snapshots(EVERY_MS), 2, ALIGNMENT_S).unwrap();

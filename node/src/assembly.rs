@@ -6,6 +6,8 @@ mod copy;
 mod demo;
 mod durable;
 mod explain;
+#[cfg(test)]
+mod fixtures;
 mod inlet;
 mod memory;
 mod objects;

@@ -77,13 +77,16 @@ impl Engine {
         futures::future::try_join_all(ask).await
     }
 
-    /// What is known about the transaction with that id.
+    /// What is known about the transaction with that id, whose key is `key`.
     ///
     /// # Errors
     ///
     /// [`QueryError`], where its range does not answer or the journal cannot be read.
-    pub async fn find(&self, id: &[u8]) -> Result<TransactionFound, QueryError> {
-        let key = TransactionKey::of(id);
+    pub async fn find(
+        &self,
+        key: TransactionKey,
+        id: &[u8],
+    ) -> Result<TransactionFound, QueryError> {
         let mut ranges = self.ranges().into_iter();
         let Some(target) = ranges.find(|target| target.keys.contains(key.hash())) else {
             return Ok(TransactionFound::Unknown);

@@ -95,7 +95,7 @@ impl Router {
                 (Kind::Dead, EventTime(0), 1)
             }
         };
-        let key = key(kind, &self.body, &self.name, record);
+        let key = self.key(kind, record);
         let (partition, offset, record_time) = (self.index, record.offset, *clock);
         let body = &self.body;
         let envelope = Envelope { kind, partition, offset, record_time, event_time, content, body };
@@ -104,6 +104,18 @@ impl Router {
         let place = place.checked_sub(1).filter(|&place| self.is_owned(place, hash));
         if let Some(part) = place.and_then(|it| self.parts.get_mut(it)) {
             put_record(part, key, &envelope);
+        }
+    }
+
+    /// A leg is routed by its transaction; a dead record, which has none, by where it stands.
+    fn key(&self, kind: Kind, record: &Record<'_>) -> TransactionKey {
+        match kind {
+            Kind::Leg(leg) => {
+                let mut bodies = crate::machine::fields::Bodies::none();
+                bodies.set(leg, &self.body);
+                self.decoder.key(bodies.id())
+            }
+            Kind::Dead => TransactionKey::of(format!("{}@{}", self.name, record.offset).as_bytes()),
         }
     }
 
@@ -159,18 +171,6 @@ fn advanced(clock: RecordTime, time_ms: u64, now: RecordTime) -> RecordTime {
 fn delay_ms(event_time: EventTime, arrived_ms: u64) -> u64 {
     let arrived_ms = i64::try_from(arrived_ms).unwrap_or(i64::MAX);
     u64::try_from(arrived_ms.saturating_sub(event_time.0)).unwrap_or(0)
-}
-
-/// A leg is routed by its transaction; a dead record, which has none, by where it stands.
-fn key(kind: Kind, body: &[u8], name: &SourcePartition, record: &Record<'_>) -> TransactionKey {
-    match kind {
-        Kind::Leg(leg) => {
-            let mut bodies = crate::machine::fields::Bodies::none();
-            bodies.set(leg, body);
-            TransactionKey::of(bodies.id())
-        }
-        Kind::Dead => TransactionKey::of(format!("{name}@{}", record.offset).as_bytes()),
-    }
 }
 
 fn put_dead(body: &mut Vec<u8>, malformed: &Malformed, raw: &[u8]) {

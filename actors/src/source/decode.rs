@@ -7,7 +7,7 @@
 mod scan;
 mod text;
 
-use proto::types::{EventTime, Leg};
+use proto::types::{EventTime, Keying, Leg, TransactionKey};
 use twox_hash::XxHash3_64;
 
 use self::scan::{Span, Wanted, scan};
@@ -118,6 +118,7 @@ pub struct Decoder {
     time: usize,
     fields: Vec<(usize, String)>,
     limits: Limits,
+    keying: Keying,
 }
 
 impl Decoder {
@@ -142,7 +143,19 @@ impl Decoder {
             .iter()
             .map(|pointer| Ok((capture(pointer)?, pointer.clone())))
             .collect::<Result<_, PointerError>>()?;
-        Ok(Self { leg, wanted, id, time, fields, limits })
+        Ok(Self { leg, wanted, id, time, fields, limits, keying: Keying::default() })
+    }
+
+    /// The same decoder, of a cluster in which ids become keys in this way.
+    #[must_use]
+    pub fn keyed(self, keying: Keying) -> Self {
+        Self { keying, ..self }
+    }
+
+    /// The key of the transaction with this id.
+    #[must_use]
+    pub fn key(&self, id: &[u8]) -> TransactionKey {
+        self.keying.key(id)
     }
 
     /// Which messages it decodes.

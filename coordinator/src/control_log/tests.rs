@@ -155,12 +155,12 @@ fn a_log_with_a_slot_that_this_version_cannot_trust_is_refused() {
         let torn = EntryError::Envelope(EnvelopeError::Torn).to_string();
         matches!(error, ControlError::Unreadable { slot: Slot(2), source } if source.to_string() == torn)
     });
-    let newer = Bytes::from_static(b"TLCL 4 4 0000000000000000 00000000\n{}");
+    let newer = Bytes::from_static(b"TLCL 5 5 0000000000000000 00000000\n{}");
     check_refused(Some(newer), |error| {
         let ControlError::Unreadable { source: EntryError::Envelope(source), .. } = error else {
             return false;
         };
-        *source == EnvelopeError::Newer { format: 4, min_reader: 4 }
+        *source == EnvelopeError::Newer { format: 5, min_reader: 5 }
     });
     check_refused(Some(entry(1, joined("a", 2)).seal(2)), |error| {
         matches!(error, ControlError::Impossible { slot: Slot(2), .. })

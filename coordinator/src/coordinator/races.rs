@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::claim::{Claim, claim};
-use crate::fixtures::node;
+use crate::fixtures::{cut, node};
 use crate::machine::entry::{Assignment, Entry};
 use crate::machine::fence::is_fence;
 use crate::testing::dice;
@@ -117,8 +117,8 @@ async fn live(world: Arc<World>, name: &'static str, seed: u64) {
         return;
     };
     let mut coordinator = Coordinator::new(control, Arc::<World>::clone(&world));
-    let ranges = NonZeroU16::new(RANGES).unwrap();
-    let joining = Joining { node: node(name), address: String::new(), ranges };
+    let cut = cut(NonZeroU16::new(RANGES).unwrap());
+    let joining = Joining { node: node(name), address: String::new(), cut };
     let membership = match coordinator.join(&joining, &mut nonces).await {
         Ok(membership) => membership,
         Err(JoinError::Outrun { .. }) => return *world.outrun.lock().unwrap() += 1,

@@ -9,7 +9,7 @@ use proto::log::Created;
 use proto::types::Epoch;
 
 use super::*;
-use crate::fixtures::{joined, lead, member, node};
+use crate::fixtures::{cut, joined, lead, member, node};
 use crate::machine::table::Span;
 use crate::testing::memory_log::{Fault, MemoryLog};
 
@@ -65,8 +65,11 @@ impl Store {
 }
 
 fn joining(name: &str, ranges: u16) -> Joining {
-    let ranges = NonZeroU16::new(ranges).unwrap();
-    Joining { node: node(name), address: format!("{name}:7700"), ranges }
+    Joining {
+        node: node(name),
+        address: format!("{name}:7700"),
+        cut: cut(NonZeroU16::new(ranges).unwrap()),
+    }
 }
 
 fn epochs(membership: &Membership) -> Vec<u64> {
@@ -185,7 +188,7 @@ fn who_loses_the_lead_while_it_joins_stops() {
     block_on(first.control.append(lead("a"), 10)).unwrap();
     block_on(first.control.append(joined("a", 1), 11)).unwrap();
     store.join("b", 1);
-    let outrun = block_on(first.append(divided(NonZeroU16::MIN), &mut nonces));
+    let outrun = block_on(first.append(divided(cut(NonZeroU16::MIN)), &mut nonces));
     let term = Term(2);
     let Err(JoinError::Outrun { by, term: theirs }) = outrun else { panic!("{outrun:?}") };
     assert_eq!((by, theirs), (node("b"), term));

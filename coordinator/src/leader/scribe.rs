@@ -1,7 +1,6 @@
 //! What waits for the store, so that the leader need not: it reads and writes the control log, and fences.
 
 use std::fmt;
-use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use proto::log::Log;
@@ -11,7 +10,7 @@ use tracing::{info, warn};
 
 use super::Message;
 use crate::control_log::{ControlError, ControlLog};
-use crate::coordinator::{Coordinator, Journals, LeadError, divided};
+use crate::coordinator::{Coordinator, Cut, Journals, LeadError, divided};
 use crate::machine::entry::Change;
 use crate::machine::office::{Job, Outcome};
 use crate::machine::order::Order;
@@ -20,7 +19,7 @@ use crate::machine::table::Table;
 /// Does jobs, one after the other.
 pub struct Scribe {
     node: NodeId,
-    ranges: NonZeroU16,
+    cut: Cut,
     control: Arc<dyn Log>,
     journals: Arc<dyn Journals>,
     nonces: Box<dyn FnMut() -> u64 + Send>,
@@ -36,16 +35,16 @@ impl fmt::Debug for Scribe {
 }
 
 impl Scribe {
-    /// One that writes for `node`, and cuts the key space into so many ranges where nobody has.
+    /// One that writes for `node`, and cuts the key space where nobody has.
     #[must_use]
     pub fn new(
-        (node, ranges): (NodeId, NonZeroU16),
+        (node, cut): (NodeId, Cut),
         control: Arc<dyn Log>,
         journals: Arc<dyn Journals>,
         nonces: Box<dyn FnMut() -> u64 + Send>,
     ) -> Self {
         let known = (Slot(0), None);
-        Self { node, ranges, control, journals, nonces, coordinator: None, known }
+        Self { node, cut, control, journals, nonces, coordinator: None, known }
     }
 
     /// Does a job, and says what came of it.
@@ -98,7 +97,7 @@ impl Scribe {
             Job::Lead { .. } => {
                 coordinator.take_lead(&self.node, &mut *self.nonces).await?;
                 if coordinator.table().ranges().len() == 0 {
-                    coordinator.write(divided(self.ranges), &mut *self.nonces).await?;
+                    coordinator.write(divided(self.cut), &mut *self.nonces).await?;
                 }
                 Ok(Outcome::Led)
             }

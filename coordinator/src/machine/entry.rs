@@ -1,7 +1,7 @@
 //! The control log's entries: what the coordinator decided, one decision a slot.
 
 use bytes::Bytes;
-use proto::types::{Epoch, KeyRange, NodeId, RangeId, Slot};
+use proto::types::{Epoch, KeyRange, Keying, NodeId, RangeId, Slot};
 use serde::{Deserialize, Serialize};
 
 use super::envelope::{self, EnvelopeError};
@@ -50,6 +50,9 @@ pub enum Change {
     Divided {
         /// The ranges, ascending by number and by key.
         ranges: Vec<Division>,
+        /// How transaction ids become keys, for good.
+        #[serde(default, with = "wire::keying", skip_serializing_if = "wire::keying::is_plain")]
+        keying: Keying,
     },
     /// Ranges that nobody owned have owners.
     Assigned {
@@ -227,14 +230,15 @@ impl Change {
             Self::Leader { .. }
             | Self::Joined { .. }
             | Self::Dead { .. }
-            | Self::Divided { .. }
             | Self::Assigned { .. }
             | Self::Released { .. } => 1,
+            Self::Divided { keying, .. } if wire::keying::is_plain(keying) => 1,
             Self::Intended { .. }
             | Self::Moved { .. }
             | Self::Split { .. }
             | Self::Merged { .. } => 2,
             Self::Leaving { .. } => 3,
+            Self::Divided { .. } => 4,
         }
     }
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 /// The newest format that this version reads and writes. What an older version could read is still
 /// written in the older format, so that going back by one version works until something new is used.
-pub const FORMAT: u16 = 3;
+pub const FORMAT: u16 = 4;
 
 /// No header is longer; a longer first line is none of ours.
 const HEADER_BYTES: usize = 80;
@@ -145,7 +145,7 @@ mod tests {
     fn a_newer_format_that_needs_a_newer_reader_is_refused_as_newer_not_as_torn() {
         let newer = EnvelopeError::Newer { format: FORMAT + 2, min_reader: FORMAT + 1 };
         assert_eq!(open("TEST", &rewritten(FORMAT + 2, FORMAT + 1)), Err(newer.clone()));
-        assert_eq!(open("TEST", b"TEST 5 4 and a header of another shape\n..."), Err(newer));
+        assert_eq!(open("TEST", b"TEST 6 5 and a header of another shape\n..."), Err(newer));
     }
 
     #[test]

@@ -38,16 +38,31 @@ pub fn routes(table: &Table) -> Vec<Route> {
     routes
 }
 
-/// Which member reads which source partition. Where a member comes or goes, no partition changes its
-/// reader but those that it gets or had. Two readers of one partition do no harm (I3).
+/// Which member reads which source partition, given with its number within its topic. Where a member comes or goes, no
+/// partition changes its reader but those that it gets or had. Two readers of one partition do no harm (I3).
+///
+/// Where keys say which partition a transaction is in, it is read by whoever owns the first of its keys: all of them, where
+/// there are no more ranges than partitions.
 #[must_use]
 pub fn readers(
     table: &Table,
-    partitions: impl IntoIterator<Item = PartitionIndex>,
+    partitions: impl IntoIterator<Item = (PartitionIndex, i32)>,
 ) -> BTreeMap<PartitionIndex, Member> {
     let workers = workers(table);
-    let read = |it: PartitionIndex| Some((it, chosen(&workers, &it.0.to_be_bytes())?.clone()));
+    let read = |(index, number): (PartitionIndex, i32)| {
+        let keys = table.keying().keys(number);
+        let owner = keys.and_then(|keys| owner(table, keys.start()));
+        let near = owner.filter(|owner| workers.contains(owner));
+        let reader = near.or_else(|| chosen(&workers, &index.0.to_be_bytes()))?;
+        Some((index, reader.clone()))
+    };
     partitions.into_iter().filter_map(read).collect()
+}
+
+/// Who owns the range that has this key.
+fn owner(table: &Table, key: u64) -> Option<&Member> {
+    let mut ranges = table.ranges();
+    ranges.find(|(_, range)| range.keys.contains(key)).and_then(|(_, range)| range.owner())
 }
 
 /// Which member sums up the figures of which dimension, spread in the same way.
@@ -97,18 +112,22 @@ pub(super) fn score(node: &[u8], item: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU16;
+
     use proptest::prelude::*;
+    use proto::types::Keying;
 
     use super::*;
     use crate::fixtures::{assigned, dead, divided, fold, intended, joined, lead, member, table};
+    use crate::machine::entry::{Change, Division};
 
     fn nodes(names: &[String]) -> Table {
         let joined = names.iter().map(|name| joined(name, 1));
         table(&std::iter::once(lead("x")).chain(joined).collect::<Vec<_>>())
     }
 
-    fn partitions(count: u16) -> impl Iterator<Item = PartitionIndex> {
-        (0..count).map(PartitionIndex)
+    fn partitions(count: u16) -> impl Iterator<Item = (PartitionIndex, i32)> {
+        (0..count).map(|index| (PartitionIndex(index), i32::from(index)))
     }
 
     proptest! {
@@ -165,6 +184,36 @@ mod tests {
             fold(&mut table, intended(name, Intent::Drain)).unwrap();
         }
         assert_eq!(readers(&table, partitions(50)), after, "somebody has to");
+    }
+
+    /// Whose ranges they feed; and whoever else reads, where that node is about to stop or there is none.
+    #[test]
+    fn where_keys_say_so_partitions_are_read_where_their_ranges_are() {
+        let names = ["a", "b", "c"].map(str::to_owned);
+        let mut table = nodes(&names);
+        let four = NonZeroU16::new(4).unwrap();
+        let ranges = KeyRange::divide(four).zip(0..);
+        let ranges = ranges.map(|(keys, id)| Division { range: RangeId(id), keys }).collect();
+        fold(&mut table, Change::Divided { ranges, keying: Keying::by(four) }).unwrap();
+        let owners = ["a", "b", "b", "c"];
+        let owned: Vec<_> =
+            (0..).zip(owners).map(|(range, name)| (range, member(name, 1), 1)).collect();
+        fold(&mut table, assigned(&owned)).unwrap();
+        // Two topics of four partitions; a fifth of a third, of which keys say nothing.
+        let all = || (0..9).map(|index| (PartitionIndex(index), i32::from(index % 4)));
+        let named = |table: &Table| -> Vec<_> {
+            readers(table, all()).into_values().map(|it| it.node.to_string()).collect()
+        };
+        assert_eq!(named(&table)[..8], [owners, owners].concat());
+        fold(&mut table, intended("b", Intent::Drain)).unwrap();
+        let drained = named(&table);
+        assert!(!drained.iter().any(|it| it == "b"));
+        assert_eq!((&drained[0], &drained[3]), (&"a".to_owned(), &"c".to_owned()));
+        let other = readers(&table, [(PartitionIndex(0), 7)]);
+        assert_eq!(
+            other,
+            readers(&nodes(&["a", "c"].map(str::to_owned)), [(PartitionIndex(0), 7)])
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proto::types::{Incarnation, NodeId, RangeId, Slot};
+use proto::types::{Incarnation, Keying, NodeId, RangeId, Slot};
 
 use super::entry::{Assignment, Change, Entry, Handover, Intent, Release};
 use super::member::{Member, Term};
@@ -21,6 +21,7 @@ pub struct Table {
     leader: Option<Leader>,
     members: BTreeMap<Member, Standing>,
     ranges: BTreeMap<RangeId, Range>,
+    keying: Keying,
     /// The greatest number that a range has ever had; `None` before the key space was divided.
     last_range: Option<RangeId>,
     /// What operators want of nodes. One that is absent is to serve.
@@ -68,7 +69,8 @@ impl Table {
                 self.members.insert(member, Standing::Alive { address });
             }
             Change::Dead { member, fenced_at } => self.bury(&member, fenced_at),
-            Change::Divided { ranges } => {
+            Change::Divided { ranges, keying } => {
+                self.keying = keying;
                 ranges.iter().for_each(|new| self.insert(new.range, Range::new(new)));
             }
             Change::Assigned { assignments } => self.assign(assignments),
@@ -102,6 +104,12 @@ impl Table {
     #[must_use]
     pub fn term(&self) -> Term {
         self.leader.as_ref().map_or(Term::NONE, |leader| leader.term)
+    }
+
+    /// How transaction ids become keys. It means nothing before there are ranges.
+    #[must_use]
+    pub const fn keying(&self) -> Keying {
+        self.keying
     }
 
     /// All lives of all nodes, by node and incarnation.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::world::{RANGES, ToNode, World};
-use crate::fixtures::node;
+use crate::fixtures::{cut, node};
 use crate::leader::Scribe;
 use crate::machine::health;
 use crate::machine::letter::Letter;
@@ -30,7 +30,8 @@ pub(super) async fn live(world: Arc<World>, which: usize, seed: u64) {
     let ranges = NonZeroU16::new(RANGES).unwrap();
     let control = Arc::<MemoryLog>::clone(&world.control);
     let journals = Arc::<World>::clone(&world);
-    let mut scribe = Scribe::new((me.clone(), ranges), control, journals, Box::new(dice(seed)));
+    let mut scribe =
+        Scribe::new((me.clone(), cut(ranges)), control, journals, Box::new(dice(seed)));
     let mut office = Office::new(me, String::new(), settings(), world.now_ms());
     loop {
         if world.contends(which) && office.leading().is_none() {

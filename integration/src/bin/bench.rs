@@ -9,18 +9,24 @@ use actors::store::Table;
 use anyhow::ensure;
 use clap::Parser as _;
 use integration::broker::Broker;
-use integration::drain::{Delivery, Drain};
+use integration::cluster::Cluster;
+use integration::drain::{Delivery, Drain, RANGES, brisk};
 use integration::drills::pauses::quantile;
-use integration::measure::{Usage, size};
+use integration::measure::{Usage, files, size};
 use integration::peer::{self, Drained};
 use integration::standing::Standing;
 use integration::tables::{Content, contents};
 use node::workload::params::Params;
 
 const PATIENCE: Duration = Duration::from_secs(3_600);
+/// Records of a transaction.
+const LEGS: u64 = 3;
+/// So far ahead one partition may be of another, as by default.
+const ALIGNMENT_S: u64 = 60;
 
 /// Drains a preloaded workload with the real program, and measures it.
 #[derive(clap::Parser, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command's")]
 struct Arguments {
     /// How many transactions, of three records each.
     #[arg(long, default_value_t = 2_000_000)]
@@ -31,6 +37,16 @@ struct Arguments {
     /// How often, each time with new topics; the median of each figure is said at the end.
     #[arg(long, default_value_t = 1, value_name = "COUNT")]
     repeat: u32,
+    /// A cluster of so many nodes on this machine, under a steady load, instead of one node that is alone and drains what is
+    /// there; of it is said what all nodes have taken together.
+    #[arg(long, value_name = "COUNT", conflicts_with = "peer")]
+    nodes: Option<usize>,
+    /// Transactions a second of that load.
+    #[arg(long, default_value_t = 20_000, requires = "nodes")]
+    rate: u64,
+    /// Its topics are keyed by transaction id, and nodes know.
+    #[arg(long, requires = "nodes")]
+    keyed: bool,
     /// Another engine, which drains the same topics before the node does: a command that ends when all is read. In it
     /// {brokers}, {topics} and {work} stand for the brokers, what the topics' names begin with, and an empty folder.
     #[arg(long, value_name = "COMMAND")]
@@ -56,7 +72,11 @@ async fn main() -> anyhow::Result<()> {
     let broker = Broker::start().await?;
     let mut rounds = Vec::new();
     for number in 1..=arguments.repeat.max(1) {
-        let rows = round(&broker, &format!("bench-{number}"), &arguments).await?;
+        let name = format!("bench-{number}");
+        let rows = match arguments.nodes {
+            None => round(&broker, &name, &arguments).await?,
+            Some(nodes) => together(&broker, &name, nodes, &arguments).await?,
+        };
         print(&rows);
         rounds.push(rows);
     }
@@ -67,13 +87,16 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
+const fn delivery(arguments: &Arguments) -> Delivery {
+    if arguments.exactly_once { Delivery::ExactlyOnce } else { Delivery::AtLeastOnce }
+}
+
 /// The other engine and the node, the one after the other, on the same topics.
 async fn round(broker: &Broker, name: &str, arguments: &Arguments) -> anyhow::Result<Rows> {
-    let Arguments { transactions, exactly_once, .. } = *arguments;
-    let delivery = if exactly_once { Delivery::ExactlyOnce } else { Delivery::AtLeastOnce };
-    let bootstrap = broker.bootstrap();
+    let (bootstrap, transactions) = (broker.bootstrap(), arguments.transactions);
     println!("filling the topics with {transactions} transactions");
-    let drain = Drain::prepare(&bootstrap, name, Params::of(transactions), delivery).await?;
+    let params = Params::of(transactions);
+    let drain = Drain::prepare(&bootstrap, name, params, delivery(arguments)).await?;
     let peer = match &arguments.peer {
         None => None,
         Some(command) => Some(peer::drain(command, (&bootstrap, name), PATIENCE).await?),
@@ -104,6 +127,48 @@ async fn round(broker: &Broker, name: &str, arguments: &Arguments) -> anyhow::Re
     ensure!(report.is_right() && last.imbalance == 0, "what was measured is not right");
     let peers = peer.map_or_else(Vec::new, |it| peer_rows(&measured, it));
     Ok([measured.rows(), state_rows(&contents), peers].concat())
+}
+
+/// Several nodes, which share the ranges and the partitions: where topics are not keyed most legs cross from node to node.
+/// The first that starts has every range at first: the load begins when each node has its share.
+async fn together(
+    broker: &Broker,
+    name: &str,
+    nodes: usize,
+    arguments: &Arguments,
+) -> anyhow::Result<Rows> {
+    let Arguments { transactions, rate, keyed, .. } = *arguments;
+    let params = brisk(rate, (transactions / rate).max(1));
+    let drain = Drain::live(broker, name, params, delivery(arguments)).await?;
+    let drain = if keyed { drain.keyed() } else { drain };
+    let records = drain.expected().record_count();
+    let mut cluster = Cluster::new(drain, nodes, ALIGNMENT_S)?;
+    let clock = actors::clock::wall();
+    cluster.start_all()?;
+    cluster.spread(RANGES / nodes as u64, PATIENCE).await?;
+    let (began_ms, before) = (clock(), cluster.usages()?);
+    let feeder = cluster.drain().feed()?;
+    cluster.consumed(records, PATIENCE).await?;
+    drop(feeder);
+    let elapsed_ms = clock().saturating_sub(began_ms).max(1);
+    let usages = cluster.usages()?;
+    cluster.through(PATIENCE).await?;
+    let entries = files(&cluster.drain().objects().join("control"));
+    let report = cluster.verify().await?;
+    println!("{report}");
+    ensure!(report.is_right(), "what was measured is not right");
+    let spent = |(after, before): (&Usage, &Usage)| after.cpu_ms - before.cpu_ms;
+    let cpu_ms: u64 = usages.iter().zip(&before).map(spent).sum();
+    let per_million = cpu_ms * 1_000_000 * LEGS / records.max(1);
+    Ok(vec![
+        ("nodes", nodes as u64),
+        ("records", records),
+        ("elapsed_ms", elapsed_ms),
+        ("records_per_second", records * 1_000 / elapsed_ms),
+        ("cpu_ms_per_million_transactions", per_million),
+        ("peak_rss_bytes_of_a_node", usages.iter().map(|it| it.peak_rss_bytes).max().unwrap_or(0)),
+        ("control_log_entries", entries),
+    ])
 }
 
 /// The other engine's figures are of its whole life, the node's of its life until all was consumed.

@@ -5,7 +5,7 @@ use std::path::Path;
 use actors::journal::remote::Bucket;
 use node::workload::params::Params;
 
-use super::{Delivery, Drain};
+use super::{Delivery, Drain, PARTITIONS};
 use crate::cluster::Place;
 
 /// Into how many ranges the keys are cut.
@@ -60,6 +60,7 @@ discovery: {{ seeds: [{}] }}
         let Self { bootstrap, name, memory, .. } = self;
         let Params { lateness_s, skew_s, .. } = self.expected.parameters;
         let data = data.display();
+        let keyed = if self.is_keyed { PARTITIONS } else { 0 };
         let exactly_once = self.delivery == Delivery::ExactlyOnce;
         let (mut keep, mut snapshots) = ("", String::new());
         if let Some(every_ms) = self.snapshots_ms {
@@ -73,6 +74,7 @@ metadata: {{ {names} }}
 {listen}storage: {{ dir: \"{data}\", ranges: {RANGES}, memory: {memory}{objects} }}
 sources:
   kafka: {{ brokers: [\"{bootstrap}\"] }}
+  keyedPartitions: {keyed}
   legs:
     trace: {{ topic: {name}.trace, id: \"/transactionId\", time: \"/eventTime\" }}
     request: {{ topic: {name}.request, id: \"/transactionId\", time: \"/eventTime\" }}

@@ -80,6 +80,7 @@ impl Drain {
         let it = &self.expected.parameters;
         let Oddities { missing, duplicates, conflicts, late, malformed } = it.oddities;
         let mut words = vec!["generate".to_owned(), "--live".to_owned()];
+        words.extend(self.is_keyed.then(|| "--keyed".to_owned()));
         let mut say = |name: &str, value: String| words.extend([format!("--{name}"), value]);
         say("brokers", self.bootstrap.clone());
         say("topic-prefix", self.name.clone());

@@ -67,10 +67,15 @@ fn is_over(
     committed.max(held.unwrap_or(committed)).0 >= over_ms
 }
 
+/// Where a node's clock is ahead, what it waits for may have been said before the deadline by the clock of the source. It comes
+/// too late all the same, and no sooner than that.
 fn send(at: usize, bank: &mut Bank, out: &mut Outside) {
+    let first_ms = first_ms(bank, at, &out.source);
+    let deadline_ms = first_ms.saturating_add(out.shape.settings.deadline_ms);
+    let time_ms = out.now_ms.max(deadline_ms);
     for message in 0..bank.transactions[at].sent.len() {
         if bank.transactions[at].sent[message].waits {
-            bank.transactions[at].sent[message].time_ms = out.now_ms;
+            bank.transactions[at].sent[message].time_ms = time_ms;
             bank.send((at, message), out.now_ms, &mut out.source, &mut out.random);
         }
     }

@@ -9,7 +9,7 @@ use coordinator::machine::entry::{self, Assignment, Division, Handover};
 use coordinator::machine::member::{Member, Term};
 use coordinator::machine::table;
 use proto::types::{
-    Epoch, Incarnation, KeyRange, NodeId, Offset, PartitionIndex, RangeId, RecordTime, Slot,
+    Epoch, Incarnation, KeyRange, Keying, NodeId, Offset, PartitionIndex, RangeId, RecordTime, Slot,
 };
 use stateright::Model as _;
 
@@ -75,7 +75,12 @@ fn folded(log: &[Entry], lives: u8) -> table::Table {
     }
     let keys = KeyRange::divide(NonZeroU16::MIN).next().unwrap();
     let ranges = vec![Division { range: RANGE, keys }];
-    table.apply(entry::Entry { term, change: entry::Change::Divided { ranges } }).unwrap();
+    table
+        .apply(entry::Entry {
+            term,
+            change: entry::Change::Divided { ranges, keying: Keying::default() },
+        })
+        .unwrap();
     log[1..].iter().for_each(|&it| table.apply(written(it)).unwrap());
     table
 }

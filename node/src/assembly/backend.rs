@@ -13,6 +13,7 @@ use actors::engine::Engine;
 use actors::range::Report;
 use futures::FutureExt as _;
 use parking_lot::Mutex;
+use proto::types::Keying;
 
 pub(super) use self::standing::VERSION;
 pub(super) use self::word::Word;
@@ -30,13 +31,18 @@ pub(super) struct EngineBackend {
     engine: Arc<Engine>,
     config: Config,
     upkeep: Arc<Upkeep>,
+    keying: Keying,
     /// When rates were last worked out, and each range's records then.
     rates: Mutex<standing::Rates>,
 }
 
 impl EngineBackend {
-    pub(super) fn new(engine: Arc<Engine>, config: Config, upkeep: Arc<Upkeep>) -> Self {
-        Self { engine, config, upkeep, rates: Mutex::default() }
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        (config, keying): (Config, Keying),
+        upkeep: Arc<Upkeep>,
+    ) -> Self {
+        Self { engine, config, upkeep, keying, rates: Mutex::default() }
     }
 
     /// The snapshot that this node takes for that request, of the ranges that it owns.
@@ -118,7 +124,9 @@ impl Backend for EngineBackend {
 
     fn transaction(&self, id: String) -> Reply<'_, Transaction> {
         async move {
-            let found = self.engine.find(id.as_bytes()).await.map_err(|error| missing(&error))?;
+            let key = self.keying.key(id.as_bytes());
+            let found = self.engine.find(key, id.as_bytes()).await;
+            let found = found.map_err(|error| missing(&error))?;
             let reports = self.reports().await?;
             let value = found::transaction(found, self.engine.partitions());
             Ok(Answer { value, as_of: self.as_of(&reports) })

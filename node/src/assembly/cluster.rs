@@ -29,7 +29,7 @@ use self::front::{Front, Own};
 use self::hub::Hub;
 use self::outside::Outside;
 pub(super) use self::transport::Transport;
-use super::durable::Ground;
+use super::durable::{Ground, cut};
 use super::memory::Shares;
 use crate::cli::Running;
 use crate::cluster;
@@ -63,7 +63,7 @@ pub(super) async fn node(config: Config, transport: Transport) -> anyhow::Result
     let setup = cluster::Setup {
         node: config.names.node.clone(),
         address: address.clone(),
-        ranges: config.storage.ranges,
+        cut: cut(&config),
         settings: config.coordinator.office,
         leave_within: config.coordinator.leave_within,
         seeds: config.discovery.clone(),

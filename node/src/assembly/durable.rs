@@ -1,6 +1,7 @@
 //! What outlives the process: the directory and its lock, objects, journals, local stores.
 
 use std::io::ErrorKind;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,10 +14,11 @@ use actors::store::rocks::{Limits, RocksShared, RocksStore};
 use actors::store::{Store, StoreError};
 use anyhow::Context as _;
 use coordinator::control_log::{ControlError, ControlLog};
-use coordinator::coordinator::{Coordinator, Joining, Journals, Membership};
+use coordinator::coordinator::{Coordinator, Cut, Joining, Journals, Membership};
 use coordinator::machine::member::Member;
+use coordinator::machine::table::Table;
 use proto::log::Log;
-use proto::types::{Incarnation, NodeId, RangeId};
+use proto::types::{Incarnation, Keying, NodeId, RangeId};
 use tracing::warn;
 
 use super::upkeep::look;
@@ -29,6 +31,7 @@ pub(super) struct Durable {
     pub(super) lock: Arc<DirLock>,
     pub(super) journal: Arc<dyn Log>,
     pub(super) incarnation: Incarnation,
+    pub(super) keying: Keying,
     pub(super) holdings: Vec<Holding>,
     pub(super) stores: LocalStores,
     pub(super) snapshots: Snapshots,
@@ -48,6 +51,13 @@ impl ClusterView {
         let mut control = self.control.lock().await;
         control.catch_up().await?;
         Ok(look::view(control.table(), &self.member))
+    }
+
+    /// How ids become keys, where the cluster file says the same.
+    pub(super) async fn keying(&self, config: &Config) -> Result<Keying, Problem> {
+        let control = self.control.lock().await;
+        agree(control.table(), config)?;
+        Ok(control.table().keying())
     }
 
     /// The journal of one life of a node.
@@ -138,15 +148,43 @@ pub(super) fn belong(dir: &Path, cluster: &str) -> anyhow::Result<()> {
     }
 }
 
+/// How the cluster file wants the key space to be cut, if nobody has cut it before.
+pub(super) const fn cut(config: &Config) -> Cut {
+    Cut { ranges: config.storage.ranges, keying: config.sources.keying }
+}
+
+/// Whether ids become keys in the cluster as the cluster file says.
+///
+/// # Errors
+///
+/// [`Code::BadConfig`] where they do not.
+pub(super) fn agree(table: &Table, config: &Config) -> Result<(), Problem> {
+    let (theirs, ours) = (table.keying(), config.sources.keying);
+    if table.ranges().len() == 0 || theirs == ours {
+        return Ok(());
+    }
+    let told = |keying: Keying| keying.partitions().map_or(0, NonZeroU16::get);
+    let what = format!(
+        "sources.keyedPartitions is {}, and the cluster began with {}",
+        told(ours),
+        told(theirs)
+    );
+    let why = "it says which range a transaction belongs to, and cannot change afterwards";
+    Err(Problem::new(Code::BadConfig, what, why)
+        .remedy(format!("set sources.keyedPartitions to {} in the cluster file", told(theirs)))
+        .remedy("or begin a new cluster, with its own storage.objects and storage.dir"))
+}
+
 /// Opens everything, and joins the cluster as its only node: whoever ran here before is fenced.
 pub(super) async fn open(config: &Config, limits: Limits) -> anyhow::Result<Durable> {
     let ground = Ground::open(config).await?;
     let control = ControlLog::open(ground.control()).await?;
     let journals: Arc<dyn Journals> = Arc::new(ground.journals());
+    agree(control.table(), config)?;
     let joining = Joining {
         node: config.names.node.clone(),
         address: config.listen.public.to_string(),
-        ranges: config.storage.ranges,
+        cut: cut(config),
     };
     let mut coordinator = Coordinator::new(control, Arc::clone(&journals));
     let membership = coordinator.join(&joining, &mut actors::clock::nonce).await?;
@@ -159,6 +197,7 @@ pub(super) async fn open(config: &Config, limits: Limits) -> anyhow::Result<Dura
     Ok(Durable {
         journal: journals.journal(&joining.node, membership.incarnation),
         incarnation: membership.incarnation,
+        keying: coordinator.table().keying(),
         holdings: holdings(membership, &*journals, &ended),
         stores: ground.stores(limits)?,
         snapshots: ground.snapshots(),
@@ -230,3 +269,6 @@ impl Stores for LocalStores {
         self.open(range)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,8 +62,8 @@ pub trait Body: Send + Sync + fmt::Debug {
     /// What the ranges cost that it serves.
     fn loads(&self) -> BTreeMap<RangeId, Load>;
 
-    /// The source partitions that there are.
-    fn partitions(&self) -> BTreeSet<PartitionIndex>;
+    /// The source partitions that there are, each with its number within its topic.
+    fn partitions(&self) -> BTreeMap<PartitionIndex, i32>;
 
     /// The dimensions whose figures are summed up.
     fn dimensions(&self) -> Vec<String>;

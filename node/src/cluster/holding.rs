@@ -99,7 +99,7 @@ mod tests {
     use coordinator::machine::member::Term;
     use coordinator::testing::memory_log::MemoryLog;
     use proto::log::Log;
-    use proto::types::{Ancestor, Incarnation, KeyRange, NodeId, Slot};
+    use proto::types::{Ancestor, Incarnation, KeyRange, Keying, NodeId, Slot};
 
     use super::*;
 
@@ -129,7 +129,10 @@ mod tests {
             Change::Leader { candidate: member("a").node },
             joined("a"),
             joined("b"),
-            Change::Divided { ranges: vec![Division { range: R0, keys }] },
+            Change::Divided {
+                ranges: vec![Division { range: R0, keys }],
+                keying: Keying::default(),
+            },
             Change::Assigned { assignments: vec![assignment] },
             Change::Moved { member: member("a"), handovers: vec![handover] },
         ];

@@ -1,12 +1,11 @@
 //! Starts what a node does in the cluster: the leader's actor, and the agent.
 
-use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use coordinator::clock::Clock;
-use coordinator::coordinator::Journals;
+use coordinator::coordinator::{Cut, Journals};
 use coordinator::leader::{self, Leader, Wire};
 use coordinator::machine::office::Settings;
 use futures::FutureExt as _;
@@ -28,8 +27,8 @@ pub struct Setup {
     pub node: NodeId,
     /// Where others reach it.
     pub address: String,
-    /// Into how many ranges to cut the key space, if nobody has cut it before.
-    pub ranges: NonZeroU16,
+    /// How to cut the key space, if nobody has cut it before.
+    pub cut: Cut,
     /// How it leads, and whether.
     pub settings: Settings,
     /// How long it waits, when it is asked to stop, until others have its ranges.
@@ -86,7 +85,7 @@ pub async fn start(
     let leads = leader::Arguments {
         node: setup.node.clone(),
         address: setup.address.clone(),
-        ranges: setup.ranges,
+        cut: setup.cut,
         settings: setup.settings,
         control: Arc::clone(&setup.control),
         journals: Arc::clone(&setup.journals),

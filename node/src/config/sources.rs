@@ -1,8 +1,9 @@
 //! `sources`: where the three legs come from.
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
-use proto::types::Leg;
+use proto::types::{Keying, Leg};
 
 use super::diagnostic::Code;
 use super::kafka::{self, Properties};
@@ -17,6 +18,8 @@ pub struct Sources {
     pub kind: SourceKind,
     /// Each leg's topic and how its messages are read, in the order of [`Leg::ALL`].
     pub legs: [LegSource; 3],
+    /// Whether keys say which partition of its topics a transaction is in.
+    pub keying: Keying,
 }
 
 /// A kind of source.
@@ -71,8 +74,11 @@ impl Sources {
     pub(super) fn read(root: &Section<'_>, cluster: &str) -> Self {
         let section = root.section("sources");
         let kind = SourceKind::read(&section, cluster);
+        let keyed = section.find("keyedPartitions", rules::number(0, u64::from(u16::MAX)));
+        let keyed = keyed.and_then(|it| NonZeroU16::new(u16::try_from(it).ok()?));
+        let keying = keyed.map_or_else(Keying::default, Keying::by);
         let legs = section.section("legs");
-        let sources = Self { kind, legs: Leg::ALL.map(|leg| LegSource::read(&legs, leg)) };
+        let sources = Self { kind, legs: Leg::ALL.map(|leg| LegSource::read(&legs, leg)), keying };
         sources.refuse_shared_topics(&legs);
         legs.finish();
         section.finish();

@@ -1,9 +1,10 @@
 //! What the cluster file says when it is right, and what it is told when it is wrong.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use coordinator::machine::office;
-use proto::types::Leg;
+use proto::types::{Keying, Leg};
 
 use super::*;
 
@@ -60,6 +61,7 @@ fn everything_has_a_default() {
         time: "/eventTime".to_owned(),
     };
     assert_eq!(it.sources.legs, [leg("bank.trace"), leg("bank.request"), leg("bank.response")]);
+    assert_eq!(it.sources.keying, Keying::default());
     let seconds = Duration::from_secs;
     assert_eq!((it.join.lateness, it.join.skew), (seconds(3600), seconds(300)));
     assert_eq!((it.join.correction, it.join.duplicates), (seconds(86_400), seconds(900)));
@@ -111,6 +113,19 @@ fn columns_are_those_that_the_file_names() {
         .collect();
     let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
     assert_eq!(shown, [pair("shop", "trace:/a~1b"), pair("who", "request:/x trace:/y")]);
+}
+
+#[test]
+fn topics_may_be_keyed_by_transaction() {
+    let keyed = |partitions: u16| {
+        let text = LEAST.replace(
+            "files: { dir: in }",
+            &format!("files: {{ dir: in }}, keyedPartitions: {partitions}"),
+        );
+        Config::from_text("c.yaml", &text).unwrap().sources.keying
+    };
+    assert_eq!(keyed(24), Keying::by(NonZeroU16::new(24).unwrap()));
+    assert_eq!(keyed(0), Keying::default());
 }
 
 #[test]

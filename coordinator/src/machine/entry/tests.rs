@@ -1,5 +1,7 @@
 //! Entries come out as they went in, read as JSON, and are refused where this version cannot know them.
 
+use std::num::NonZeroU16;
+
 use proto::types::Incarnation;
 
 use super::*;
@@ -30,7 +32,7 @@ fn changes() -> Vec<(Change, &'static str)> {
             r#"{"kind":"dead","member":{"node":"node-1","incarnation":1},"fencedAt":9}"#,
         ),
         (
-            Change::Divided { ranges: vec![Division { range, keys }] },
+            Change::Divided { ranges: vec![Division { range, keys }], keying: Keying::default() },
             r#"{"kind":"divided","ranges":[{"range":65535,"keys":"8000000000000000-0000000000000000"}]}"#,
         ),
         (
@@ -101,6 +103,16 @@ fn latest_changes() -> Vec<(Change, &'static str)> {
     )]
 }
 
+/// Each kind of change that the fourth format added.
+fn newest_changes() -> Vec<(Change, &'static str)> {
+    let keys = KeyRange::FULL;
+    let keying = Keying::by(NonZeroU16::new(24).unwrap());
+    vec![(
+        Change::Divided { ranges: vec![Division { range: RangeId(0), keys }], keying },
+        r#"{"kind":"divided","ranges":[{"range":0,"keys":"0000000000000000-0000000000000000"}],"keying":24}"#,
+    )]
+}
+
 fn sealed(content: &str) -> Bytes {
     envelope::seal(MAGIC, 1, 1, content.as_bytes())
 }
@@ -108,7 +120,8 @@ fn sealed(content: &str) -> Bytes {
 /// The format is a promise: who changes it must raise the format's number.
 #[test]
 fn each_kind_of_entry_has_this_form() {
-    for (format, changes) in [(1, changes()), (2, later_changes()), (3, latest_changes())] {
+    let changes = [changes(), later_changes(), latest_changes(), newest_changes()];
+    for (format, changes) in (1..).zip(changes) {
         for (change, json) in changes {
             let entry = Entry { term: Term(3), change };
             let object = entry.seal(5);

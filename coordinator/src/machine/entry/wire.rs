@@ -1,6 +1,8 @@
 //! How the checked types are written in JSON: numbers as numbers, names and key ranges as text.
 
-use proto::types::{Epoch, Incarnation, KeyRange, NodeId, RangeId, Slot};
+use std::num::NonZeroU16;
+
+use proto::types::{Epoch, Incarnation, KeyRange, Keying, NodeId, RangeId, Slot};
 
 macro_rules! number {
     ($module:ident, $type:ty, $inner:ty, $get:expr, $make:expr) => {
@@ -29,6 +31,30 @@ number!(slot, Slot, u64, |slot: Slot| slot.0, Slot);
 number!(range, RangeId, u16, |range: RangeId| range.0, RangeId);
 number!(incarnation, Incarnation, u64, |number: Incarnation| number.0, Incarnation);
 number!(epoch, Epoch, u64, Epoch::get, Epoch::new);
+
+pub(in crate::machine) mod keying {
+    use super::{Keying, NonZeroU16};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(in crate::machine) const fn is_plain(keying: &Keying) -> bool {
+        keying.partitions().is_none()
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(in crate::machine) fn serialize<S: serde::Serializer>(
+        keying: &Keying,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        serde::Serialize::serialize(&keying.partitions(), to)
+    }
+
+    pub(in crate::machine) fn deserialize<'de, D: serde::Deserializer<'de>>(
+        from: D,
+    ) -> Result<Keying, D::Error> {
+        let partitions: Option<NonZeroU16> = serde::Deserialize::deserialize(from)?;
+        Ok(partitions.map_or_else(Keying::default, Keying::by))
+    }
+}
 
 pub(in crate::machine) mod node {
     use serde::de::Error;

@@ -8,7 +8,7 @@ use proto::types::{Incarnation, RangeId};
 use super::follow::SPREAD_MS;
 use super::*;
 use crate::coordinator::Journals;
-use crate::fixtures::{member, node};
+use crate::fixtures::{cut, member, node};
 use crate::leader::Scribe;
 use crate::machine::entry::Intent;
 use crate::machine::health::{DEAD_MS, LOST_MS};
@@ -45,7 +45,7 @@ impl Desk {
         let ranges = NonZeroU16::new(2).unwrap();
         let nonces = Box::new(dice(score(name.as_bytes(), b"nonces")));
         let control = Arc::<MemoryLog>::clone(log);
-        let scribe = Scribe::new((node(name), ranges), control, Arc::new(NoJournals), nonces);
+        let scribe = Scribe::new((node(name), cut(ranges)), control, Arc::new(NoJournals), nonces);
         let office = Office::new(node(name), format!("{name}:1"), settings, 0);
         Self { office, scribe, now_ms: 0, job: None, told: Vec::new() }
     }

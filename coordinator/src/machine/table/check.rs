@@ -18,7 +18,7 @@ impl Table {
             Change::Leader { .. } => Ok(()),
             Change::Joined { member, .. } => self.check_joined(member),
             Change::Dead { member, fenced_at } => self.check_dead(member, *fenced_at),
-            Change::Divided { ranges } => self.check_divided(ranges),
+            Change::Divided { ranges, .. } => self.check_divided(ranges),
             Change::Assigned { assignments } => self.check_assigned(assignments),
             Change::Released { member, releases } => self.check_released(member, releases),
             Change::Intended { node, .. } => self.check_known(node),

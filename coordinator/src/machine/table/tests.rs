@@ -1,6 +1,6 @@
 //! What the control log may say next, and what follows from what it said.
 
-use proto::types::Epoch;
+use proto::types::{Epoch, Keying};
 
 use super::*;
 use crate::fixtures::{
@@ -113,23 +113,35 @@ fn the_key_space_is_divided_once_and_whole() {
     let begun = [lead("a")];
     check_refused(&[lead("a"), divided(2)], divided(2), Refused::Divided);
 
-    let Change::Divided { ranges } = divided(3) else { unreachable!() };
+    let Change::Divided { ranges, keying } = divided(3) else { unreachable!() };
     let without = |place: usize| {
         let mut ranges = ranges.clone();
         ranges.remove(place);
-        Change::Divided { ranges }
+        Change::Divided { ranges, keying }
     };
     check_refused(&begun, without(0), Refused::Uncovered(RangeId(1)));
     check_refused(&begun, without(1), Refused::Uncovered(RangeId(2)));
     check_refused(&begun, without(2), Refused::Uncovered(RangeId(1)));
-    check_refused(&begun, Change::Divided { ranges: vec![] }, Refused::Uncovered(RangeId(0)));
+    check_refused(
+        &begun,
+        Change::Divided { ranges: vec![], keying: Keying::default() },
+        Refused::Uncovered(RangeId(0)),
+    );
 
     let mut twice = ranges.clone();
     twice.push(Division { range: RangeId(3), keys: ranges[0].keys });
-    check_refused(&begun, Change::Divided { ranges: twice }, Refused::Uncovered(RangeId(3)));
+    check_refused(
+        &begun,
+        Change::Divided { ranges: twice, keying: Keying::default() },
+        Refused::Uncovered(RangeId(3)),
+    );
     let mut swapped = ranges;
     swapped.swap(0, 1);
-    check_refused(&begun, Change::Divided { ranges: swapped }, Refused::Unordered(RangeId(0)));
+    check_refused(
+        &begun,
+        Change::Divided { ranges: swapped, keying: Keying::default() },
+        Refused::Unordered(RangeId(0)),
+    );
 }
 
 #[test]

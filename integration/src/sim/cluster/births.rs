@@ -10,7 +10,7 @@ impl Cluster {
         let pair = |it: &Division| (it.range, it.keys);
         let watch = &mut self.out.watch;
         match change {
-            Change::Divided { ranges } => watch.divided(ranges.iter().map(pair)),
+            Change::Divided { ranges, .. } => watch.divided(ranges.iter().map(pair)),
             Change::Split { range, children, .. } => {
                 let children: Vec<_> = children.iter().map(pair).collect();
                 watch.split(*range, &children);

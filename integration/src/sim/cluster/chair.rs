@@ -5,11 +5,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use coordinator::coordinator::Cut;
 use coordinator::leader::Scribe;
 use coordinator::machine::health;
 use coordinator::machine::letter::Letter;
 use coordinator::machine::office::{Effect, Office, Outcome, Settings};
 use coordinator::machine::pace::Limits;
+use proto::types::Keying;
 
 use super::logs::Logs;
 use super::name::{address, name, number};
@@ -61,7 +63,8 @@ impl Chair {
         let office = Office::new(name(node), address(node), settings, now_ms);
         let nonces = Box::new(move || random.next());
         let journals = Arc::new(logs.clone());
-        let scribe = Scribe::new((name(node), ranges), logs.control(), journals, nonces);
+        let cut = Cut { ranges, keying: Keying::default() };
+        let scribe = Scribe::new((name(node), cut), logs.control(), journals, nonces);
         Ok(Self { office, scribe: Some(scribe), work: None, ticked_ms: 0 })
     }
 

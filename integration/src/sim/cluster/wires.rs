@@ -20,7 +20,8 @@ use crate::sim::reader::{Reader, Target};
 impl Body {
     /// The map has changed: who reads what, and which ranges are where.
     pub(super) fn routed(&mut self, table: &Table, me: &Member, net: &mut Net, out: &mut Outside) {
-        let all = (0u16..).map(PartitionIndex).take(out.source.names().len());
+        let numbers = out.source.names().iter().map(|name| name.partition);
+        let all = (0u16..).map(PartitionIndex).zip(numbers);
         let mine = readers(table, all).into_iter().filter(|(_, reader)| reader == me);
         self.read_these(&mine.map(|(index, _)| index).collect(), out);
         let mut wanted: BTreeMap<usize, BTreeMap<RangeId, (KeyRange, Epoch)>> = BTreeMap::new();

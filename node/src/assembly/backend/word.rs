@@ -1,7 +1,5 @@
 //! What a node says of itself to another, that is asked about the cluster.
 
-use proto::types::TransactionKey;
-
 use super::{EngineBackend, found, missing, standing};
 use crate::api::backend::{Answer, AsOf, Ledger, Node, Range, Transaction};
 use crate::problem::Problem;
@@ -39,13 +37,16 @@ impl EngineBackend {
         &self,
         id: &str,
     ) -> Result<Option<Answer<Transaction>>, Problem> {
-        let hash = TransactionKey::of(id.as_bytes()).hash();
+        let key = self.keying.key(id.as_bytes());
         let epoch = || {
             let ranges = self.engine.ranges();
-            ranges.into_iter().find(|it| it.keys.contains(hash)).map(|it| (it.range, it.epoch))
+            ranges
+                .into_iter()
+                .find(|it| it.keys.contains(key.hash()))
+                .map(|it| (it.range, it.epoch))
         };
         let before = epoch();
-        let found = self.engine.find(id.as_bytes()).await.map_err(|error| missing(&error))?;
+        let found = self.engine.find(key, id.as_bytes()).await.map_err(|error| missing(&error))?;
         if before.is_none() || before != epoch() {
             return Ok(None);
         }

@@ -6,7 +6,8 @@ use coordinator::machine::entry::{Assignment, Change, Division, Entry, Intent};
 use coordinator::machine::member::{Member, Term};
 use coordinator::machine::table::Table;
 use proto::types::{
-    Epoch, EventTime, Incarnation, KeyRange, Leg, NodeId, RangeId, Sequence, Slot, SourcePartition,
+    Epoch, EventTime, Incarnation, KeyRange, Keying, Leg, NodeId, RangeId, Sequence, Slot,
+    SourcePartition,
 };
 
 use crate::api::backend::{AsOf, Counts, Ledger, Node, NodeState, Range, RangeState};
@@ -38,6 +39,7 @@ pub(super) fn divided(count: u16) -> Change {
     let ranges = (0..).zip(KeyRange::divide(NonZeroU16::new(count).unwrap()));
     Change::Divided {
         ranges: ranges.map(|(id, keys)| Division { range: RangeId(id), keys }).collect(),
+        keying: Keying::default(),
     }
 }
 

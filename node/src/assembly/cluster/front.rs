@@ -11,7 +11,6 @@ use coordinator::machine::member::Member;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
 use parking_lot::Mutex;
-use proto::types::TransactionKey;
 use tracing::debug;
 
 use super::ask::{Question, Said};
@@ -156,7 +155,7 @@ impl Front {
     async fn find(&self, id: String) -> Result<Answer<Transaction>, Problem> {
         let outside = self.outside()?;
         let view = outside.view();
-        let hash = TransactionKey::of(id.as_bytes()).hash();
+        let hash = view.table.keying().key(id.as_bytes()).hash();
         let range = view.table.ranges().find(|(_, range)| range.keys.contains(hash));
         let Some((range, found)) = range else { return self.life()?.transaction(id).await };
         let unanswered = |why: String| {

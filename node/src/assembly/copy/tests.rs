@@ -2,27 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails its test")]
 
-use std::path::Path;
-
 use actors::store::rocks::Limits;
 
 use super::super::durable::open;
+use super::super::fixtures::config;
 use super::*;
-
-fn config(folder: &Path, cluster: &str, ranges: u16) -> Config {
-    let folder = folder.join(cluster);
-    let folder = folder.display();
-    let text = format!(
-        r#"apiVersion: throughline.dev/v1
-kind: Cluster
-metadata: {{ name: {cluster} }}
-storage: {{ dir: "{folder}", objects: "{folder}/objects", ranges: {ranges} }}
-sources: {{ generated: {{ seed: 1, rate: 10, partitions: 1 }} }}
-sinks: {{ files: {{ dir: "{folder}/results" }} }}
-"#
-    );
-    Config::from_text("copied", &text).unwrap()
-}
 
 fn check_refused(copied: anyhow::Result<Copied>, code: Code) {
     let problem: Problem = copied.unwrap_err().downcast().unwrap();
@@ -77,15 +61,4 @@ async fn a_copy_that_broke_off_is_no_cluster_and_goes_on_but_not_as_another_ones
     drop(open(&old, Limits::default()).await.unwrap());
     copy(&old, &new).await.unwrap();
     assert_eq!(open(&new, Limits::default()).await.unwrap().incarnation.0, 3);
-}
-
-#[tokio::test]
-async fn a_folder_is_one_clusters() {
-    let folder = tempfile::tempdir().unwrap();
-    let (mine, mut other) = (config(folder.path(), "mine", 1), config(folder.path(), "other", 1));
-    drop(open(&mine, Limits::default()).await.unwrap());
-    other.storage.dir.clone_from(&mine.storage.dir);
-    let refused = open(&other, Limits::default()).await.map(drop).unwrap_err();
-    assert_eq!(refused.downcast::<Problem>().unwrap().code, Code::PlaceTaken);
-    drop(open(&mine, Limits::default()).await.unwrap());
 }

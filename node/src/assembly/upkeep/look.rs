@@ -57,7 +57,7 @@ mod tests {
 
     use coordinator::machine::entry::{Assignment, Change, Division, Entry, Handover};
     use coordinator::machine::member::Term;
-    use proto::types::{Epoch, Incarnation, KeyRange, NodeId, Slot};
+    use proto::types::{Epoch, Incarnation, KeyRange, Keying, NodeId, Slot};
 
     use super::*;
 
@@ -85,7 +85,7 @@ mod tests {
             joined("a", 1),
             joined("b", 1),
             joined("c", 1),
-            Change::Divided { ranges: [0, 1].map(division).into() },
+            Change::Divided { ranges: [0, 1].map(division).into(), keying: Keying::default() },
             Change::Assigned { assignments: [RangeId(0), RangeId(1)].map(assignment).into() },
             Change::Moved { member: member("c", 1), handovers: vec![handover] },
         ];

@@ -1,7 +1,7 @@
 //! Splits and merges: every key keeps one range, every range its whole past, and no number comes back.
 
 use proptest::prelude::*;
-use proto::types::{Epoch, Slot};
+use proto::types::{Epoch, Keying, Slot};
 
 use crate::fixtures::{assigned, dead, divided, fold, joined, lead, member, moved, part, table};
 use crate::machine::entry::{Change, Division};
@@ -149,7 +149,8 @@ fn only_neighbours_merge_and_into_a_new_range() {
 #[test]
 fn numbers_run_out_and_do_not_begin_again() {
     let mut changes = vec![lead("a"), joined("a", 1)];
-    changes.push(Change::Divided { ranges: vec![part((u16::MAX, 0, 0))] });
+    changes
+        .push(Change::Divided { ranges: vec![part((u16::MAX, 0, 0))], keying: Keying::default() });
     assert_eq!(table(&changes).next_range(), None);
     assert_eq!(Table::default().next_range(), Some(RangeId(0)));
 }

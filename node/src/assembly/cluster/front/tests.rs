@@ -7,7 +7,7 @@ use coordinator::machine::letter::Leading;
 use coordinator::machine::member::Term;
 use coordinator::machine::table::{Standing, Table};
 use coordinator::machine::wish::Request;
-use proto::types::{Epoch, Incarnation, NodeId, RangeId, Slot};
+use proto::types::{Epoch, Incarnation, NodeId, RangeId, Slot, TransactionKey};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;

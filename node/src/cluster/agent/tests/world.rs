@@ -8,7 +8,7 @@ use std::time::Duration;
 use actors::engine::Holding;
 use bytes::Bytes;
 use coordinator::clock::monotonic;
-use coordinator::coordinator::Journals;
+use coordinator::coordinator::{Cut, Journals};
 use coordinator::machine::entry::{Assignment, Change, Entry, Handover};
 use coordinator::machine::fence::is_fence;
 use coordinator::machine::member::Member;
@@ -18,7 +18,7 @@ use coordinator::testing::memory_log::MemoryLog;
 use futures::FutureExt as _;
 use parking_lot::Mutex;
 use proto::log::{Created, Log};
-use proto::types::{Epoch, Incarnation, NodeId, PartitionIndex, RangeId, Slot};
+use proto::types::{Epoch, Incarnation, Keying, NodeId, PartitionIndex, RangeId, Slot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 
@@ -182,8 +182,8 @@ impl Body for Fake {
         BTreeMap::new()
     }
 
-    fn partitions(&self) -> BTreeSet<PartitionIndex> {
-        (0..12).map(PartitionIndex).collect()
+    fn partitions(&self) -> BTreeMap<PartitionIndex, i32> {
+        (0..12).map(|index| (PartitionIndex(index), i32::from(index))).collect()
     }
 
     fn dimensions(&self) -> Vec<String> {
@@ -282,7 +282,7 @@ impl Town {
         let setup = ClusterSetup {
             node: NodeId::new(name).unwrap(),
             address: address.clone(),
-            ranges: NonZeroU16::new(RANGES).unwrap(),
+            cut: Cut { ranges: NonZeroU16::new(RANGES).unwrap(), keying: Keying::default() },
             settings: coordinator::machine::office::Settings::default(),
             leave_within: LEAVE,
             seeds: Seeds::Listed(["a", "b", "c"].map(|it| format!("{it}:7401")).to_vec()),
