@@ -8,7 +8,6 @@ use node::workload::verify::Report;
 use tokio::time::sleep;
 
 use crate::drain::Drain;
-use crate::measure::Usage;
 use crate::ports;
 use crate::process::Node;
 use crate::standing::Standing;
@@ -203,34 +202,6 @@ impl Cluster {
     /// Where a node ends, or `patience` runs out: with how far they came.
     pub async fn serving(&mut self, ranges: u64, patience: Duration) -> anyhow::Result<()> {
         self.wait(|standing| standing.serving == ranges, 1, patience).await.map(|_| ())
-    }
-
-    /// Waits until every node serves so many ranges at least.
-    ///
-    /// # Errors
-    ///
-    /// Where `patience` runs out.
-    pub async fn spread(&self, ranges: u64, patience: Duration) -> anyhow::Result<()> {
-        let waited = tokio::time::timeout(patience, async {
-            for place in &self.places {
-                let serves = async || Standing::read(place.ports[2]).await.map(|it| it.serving);
-                while serves().await.unwrap_or(0) < ranges {
-                    sleep(POLL).await;
-                }
-            }
-        });
-        waited
-            .await
-            .with_context(|| format!("not {ranges} ranges on each node within {patience:?}"))
-    }
-
-    /// What each node has taken.
-    ///
-    /// # Errors
-    ///
-    /// Where one does not run.
-    pub fn usages(&mut self) -> anyhow::Result<Vec<Usage>> {
-        (0..self.size()).map(|node| Usage::of(self.node(node)?.process().pid())).collect()
     }
 
     /// Waits until every record was consumed, no transaction is open and no result waits.

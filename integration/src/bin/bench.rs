@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actors::store::Table;
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use clap::Parser as _;
 use integration::broker::Broker;
 use integration::cluster::Cluster;
@@ -19,6 +19,7 @@ use integration::tables::{Content, contents};
 use node::workload::params::Params;
 
 const PATIENCE: Duration = Duration::from_secs(3_600);
+const LOOK: Duration = Duration::from_millis(50);
 /// Records of a transaction.
 const LEGS: u64 = 3;
 /// So far ahead one partition may be of another, as by default.
@@ -145,13 +146,13 @@ async fn together(
     let mut cluster = Cluster::new(drain, nodes, ALIGNMENT_S)?;
     let clock = actors::clock::wall();
     cluster.start_all()?;
-    cluster.spread(RANGES / nodes as u64, PATIENCE).await?;
-    let (began_ms, before) = (clock(), cluster.usages()?);
+    spread(&cluster, RANGES / nodes as u64).await?;
+    let (began_ms, before) = (clock(), usages(&mut cluster)?);
     let feeder = cluster.drain().feed()?;
     cluster.consumed(records, PATIENCE).await?;
     drop(feeder);
     let elapsed_ms = clock().saturating_sub(began_ms).max(1);
-    let usages = cluster.usages()?;
+    let usages = usages(&mut cluster)?;
     cluster.through(PATIENCE).await?;
     let entries = files(&cluster.drain().objects().join("control"));
     let report = cluster.verify().await?;
@@ -169,6 +170,25 @@ async fn together(
         ("peak_rss_bytes_of_a_node", usages.iter().map(|it| it.peak_rss_bytes).max().unwrap_or(0)),
         ("control_log_entries", entries),
     ])
+}
+
+/// Waits until every node serves so many ranges at least.
+async fn spread(cluster: &Cluster, ranges: u64) -> anyhow::Result<()> {
+    let waited = tokio::time::timeout(PATIENCE, async {
+        for node in 0..cluster.size() {
+            let metrics = cluster.place(node).ports[2];
+            let serves = async || Standing::read(metrics).await.map(|it| it.serving);
+            while serves().await.unwrap_or(0) < ranges {
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+    });
+    waited.await.with_context(|| format!("wait for {ranges} ranges on each node"))
+}
+
+/// What each node has taken.
+fn usages(cluster: &mut Cluster) -> anyhow::Result<Vec<Usage>> {
+    (0..cluster.size()).map(|node| Usage::of(cluster.node(node)?.process().pid())).collect()
 }
 
 /// The other engine's figures are of its whole life, the node's of its life until all was consumed.

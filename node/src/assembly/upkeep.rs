@@ -5,6 +5,7 @@ mod phases;
 pub(super) mod requests;
 mod take;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use actors::engine::{Engine, Tidied, Tidying, View};
@@ -13,7 +14,6 @@ use actors::machine::trim::Keep;
 use actors::snapshot::Snapshots;
 use futures::FutureExt as _;
 use parking_lot::Mutex;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -94,16 +94,16 @@ impl Upkeep {
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let work = async {
             let mut committed = 0;
-            let mut due = Instant::now() + self.config.snapshots.every;
+            let mut rest = pin!(tokio::time::sleep(self.config.snapshots.every));
             loop {
                 tokio::select! {
-                    () = tokio::time::sleep_until(due) => {}
+                    () = &mut rest => {}
                     asked = self.requests.next() => {
                         asked.done(self.create().await);
                         continue;
                     }
                 }
-                due = Instant::now() + self.config.snapshots.every;
+                rest.set(tokio::time::sleep(self.config.snapshots.every));
                 let commits = self.engine.shown().commits;
                 // Nothing new, nothing to keep; and who was idle for a night has not lost its snapshots. What a node
                 // without ranges has is let go as others take snapshots.

@@ -419,6 +419,7 @@ async fn a_snapshot_of_the_cluster_lacks_no_range_and_says_why_it_was_not_taken(
     assert!(problem.what.contains("do not hold r5"), "{problem}");
 
     world.places[2].stop.cancel();
+    tokio::time::sleep(PATIENCE).await;
     let problem = ask().await;
     assert!(problem.what.contains("c has taken no snapshot"), "{problem}");
 }
