@@ -80,6 +80,8 @@ fn what_was_found_once_stays_right() {
     }
     // A slot that was trimmed, written late, and taken for where the range had begun.
     run(Kind::Together, 80_687, None).unwrap();
+    // A node whose clock was ahead, and a message that came before the deadline that it had seen pass.
+    run(Kind::Together, 1_282_808, None).unwrap();
     // Nodes that joined, and told each other of a leader that led no more.
     for seed in [4_588, 5_434] {
         run(Kind::Together, seed, None).unwrap();
