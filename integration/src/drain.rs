@@ -35,9 +35,9 @@ const CLOSE_LOOK: Duration = Duration::from_millis(5);
 const LOOKS: u32 = 5;
 /// The default of a cluster file.
 const ALIGNMENT_S: u64 = 60;
-/// The default of a cluster file.
 /// Partitions of each topic.
 const PARTITIONS: u32 = 8;
+/// The default of a cluster file.
 const MEMORY: &str = "1GiB";
 const START: Duration = Duration::from_secs(90);
 
@@ -109,10 +109,10 @@ impl Drain {
         Self::fill((bootstrap, name), params, delivery, true).await
     }
 
-    /// The topics will be keyed by transaction id, as nodes know.
+    /// Whether the topics are keyed by transaction id, as nodes know.
     #[must_use]
-    pub fn keyed(self) -> Self {
-        Self { is_keyed: true, ..self }
+    pub fn keyed(self, is_keyed: bool) -> Self {
+        Self { is_keyed, ..self }
     }
 
     async fn fill(
@@ -136,8 +136,7 @@ impl Drain {
         let fill = move || generate(&args, &*actors::clock::wall());
         tokio::task::spawn_blocking(fill).await?.context("fill the topics")?;
         let expected = Expected::read(&file)?;
-        let drain = Self::with(folder, (bootstrap, name), expected, delivery)?;
-        Ok(if keyed { drain.keyed() } else { drain })
+        Ok(Self::with(folder, (bootstrap, name), expected, delivery)?.keyed(keyed))
     }
 
     fn with(

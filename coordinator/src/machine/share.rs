@@ -51,18 +51,13 @@ pub fn readers(
     let workers = workers(table);
     let read = |(index, number): (PartitionIndex, i32)| {
         let keys = table.keying().keys(number);
-        let owner = keys.and_then(|keys| owner(table, keys.start()));
+        let range = keys.and_then(|keys| table.range_of(keys.start()));
+        let owner = range.and_then(|(_, range)| range.owner());
         let near = owner.filter(|owner| workers.contains(owner));
         let reader = near.or_else(|| chosen(&workers, &index.0.to_be_bytes()))?;
         Some((index, reader.clone()))
     };
     partitions.into_iter().filter_map(read).collect()
-}
-
-/// Who owns the range that has this key.
-fn owner(table: &Table, key: u64) -> Option<&Member> {
-    let mut ranges = table.ranges();
-    ranges.find(|(_, range)| range.keys.contains(key)).and_then(|(_, range)| range.owner())
 }
 
 /// Which member sums up the figures of which dimension, spread in the same way.

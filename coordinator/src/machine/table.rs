@@ -106,6 +106,12 @@ impl Table {
         self.leader.as_ref().map_or(Term::NONE, |leader| leader.term)
     }
 
+    /// The range that has this key; `None` before the key space was divided.
+    #[must_use]
+    pub fn range_of(&self, key: u64) -> Option<(RangeId, &Range)> {
+        self.ranges().find(|(_, range)| range.keys.contains(key))
+    }
+
     /// How transaction ids become keys. It means nothing before there are ranges.
     #[must_use]
     pub const fn keying(&self) -> Keying {

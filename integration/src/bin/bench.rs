@@ -140,8 +140,7 @@ async fn together(
 ) -> anyhow::Result<Rows> {
     let Arguments { transactions, rate, keyed, .. } = *arguments;
     let params = brisk(rate, (transactions / rate).max(1));
-    let drain = Drain::live(broker, name, params, delivery(arguments)).await?;
-    let drain = if keyed { drain.keyed() } else { drain };
+    let drain = Drain::live(broker, name, params, delivery(arguments)).await?.keyed(keyed);
     let records = drain.expected().record_count();
     let mut cluster = Cluster::new(drain, nodes, ALIGNMENT_S)?;
     let clock = actors::clock::wall();

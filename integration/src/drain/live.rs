@@ -10,12 +10,10 @@ use node::workload::model::Model;
 use node::workload::params::{Oddities, Params};
 use proto::types::Leg;
 
-use super::{Delivery, Drain};
+use super::{Delivery, Drain, PARTITIONS};
 use crate::broker::Broker;
 use crate::process::{Process, program};
 
-/// Partitions of each topic.
-const PARTITIONS: i32 = 8;
 /// So often it is asked whether a topic is there.
 const LOOKS: u32 = 600;
 const LOOK: Duration = Duration::from_millis(50);
@@ -47,9 +45,11 @@ impl Drain {
         params: Params,
         delivery: Delivery,
     ) -> anyhow::Result<Self> {
-        params.check(PARTITIONS.unsigned_abs())?;
+        params.check(PARTITIONS)?;
         for leg in Leg::ALL {
-            broker.create_topic(&format!("{name}.{}", leg.name()), PARTITIONS, &[]).await?;
+            broker
+                .create_topic(&format!("{name}.{}", leg.name()), PARTITIONS.cast_signed(), &[])
+                .await?;
         }
         let (brokers, prefix) = (super::brokers(&broker.bootstrap()), name.to_owned());
         tokio::task::spawn_blocking(move || wait_for_topics(&brokers, &prefix)).await??;

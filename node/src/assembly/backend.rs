@@ -13,7 +13,7 @@ use actors::engine::Engine;
 use actors::range::Report;
 use futures::FutureExt as _;
 use parking_lot::Mutex;
-use proto::types::Keying;
+use proto::types::TransactionKey;
 
 pub(super) use self::standing::VERSION;
 pub(super) use self::word::Word;
@@ -31,18 +31,17 @@ pub(super) struct EngineBackend {
     engine: Arc<Engine>,
     config: Config,
     upkeep: Arc<Upkeep>,
-    keying: Keying,
     /// When rates were last worked out, and each range's records then.
     rates: Mutex<standing::Rates>,
 }
 
 impl EngineBackend {
-    pub(super) fn new(
-        engine: Arc<Engine>,
-        (config, keying): (Config, Keying),
-        upkeep: Arc<Upkeep>,
-    ) -> Self {
-        Self { engine, config, upkeep, keying, rates: Mutex::default() }
+    pub(super) fn new(engine: Arc<Engine>, config: Config, upkeep: Arc<Upkeep>) -> Self {
+        Self { engine, config, upkeep, rates: Mutex::default() }
+    }
+
+    fn key(&self, id: &str) -> TransactionKey {
+        self.config.sources.keying.key(id.as_bytes())
     }
 
     /// The snapshot that this node takes for that request, of the ranges that it owns.
@@ -124,8 +123,7 @@ impl Backend for EngineBackend {
 
     fn transaction(&self, id: String) -> Reply<'_, Transaction> {
         async move {
-            let key = self.keying.key(id.as_bytes());
-            let found = self.engine.find(key, id.as_bytes()).await;
+            let found = self.engine.find(self.key(&id), id.as_bytes()).await;
             let found = found.map_err(|error| missing(&error))?;
             let reports = self.reports().await?;
             let value = found::transaction(found, self.engine.partitions());
@@ -172,7 +170,7 @@ impl Backend for EngineBackend {
 
     fn create_snapshot(&self, request_id: String) -> Reply<'_, Vec<Snapshot>> {
         async move {
-            let Part { snapshot, .. } = self.upkeep.wanted(&request_id).done().await?;
+            let Part { snapshot, .. } = self.taking(&request_id).done().await?;
             Ok(Answer { value: vec![snapshot], as_of: self.as_of(&self.reports().await?) })
         }
         .boxed()

@@ -111,8 +111,8 @@ async fn claim(into: &Ground, origin: &Bytes) -> anyhow::Result<bool> {
 }
 
 async fn attempt((from, into): (&Ground, &Ground), copied: &mut Copied) -> anyhow::Result<()> {
-    let control =
-        ControlLog::open(from.logs.log("control")).await.context("read the control log")?;
+    let control = ControlLog::open(Arc::new(from.control())).await;
+    let control = control.context("read the control log")?;
     let old = holdings(&from.logs, control.table()).await?;
     copied.ranges = old.len() as u64;
     let found = loop {

@@ -31,7 +31,6 @@ pub(super) struct Durable {
     pub(super) lock: Arc<DirLock>,
     pub(super) journal: Arc<dyn Log>,
     pub(super) incarnation: Incarnation,
-    pub(super) keying: Keying,
     pub(super) holdings: Vec<Holding>,
     pub(super) stores: LocalStores,
     pub(super) snapshots: Snapshots,
@@ -53,11 +52,9 @@ impl ClusterView {
         Ok(look::view(control.table(), &self.member))
     }
 
-    /// How ids become keys, where the cluster file says the same.
-    pub(super) async fn keying(&self, config: &Config) -> Result<Keying, Problem> {
-        let control = self.control.lock().await;
-        agree(control.table(), config)?;
-        Ok(control.table().keying())
+    /// Whether ids become keys as the cluster file says: see [`agree`].
+    pub(super) async fn agrees(&self, config: &Config) -> Result<(), Problem> {
+        agree(self.control.lock().await.table(), config)
     }
 
     /// The journal of one life of a node.
@@ -158,7 +155,7 @@ pub(super) const fn cut(config: &Config) -> Cut {
 /// # Errors
 ///
 /// [`Code::BadConfig`] where they do not.
-pub(super) fn agree(table: &Table, config: &Config) -> Result<(), Problem> {
+fn agree(table: &Table, config: &Config) -> Result<(), Problem> {
     let (theirs, ours) = (table.keying(), config.sources.keying);
     if table.ranges().len() == 0 || theirs == ours {
         return Ok(());
@@ -188,6 +185,8 @@ pub(super) async fn open(config: &Config, limits: Limits) -> anyhow::Result<Dura
     };
     let mut coordinator = Coordinator::new(control, Arc::clone(&journals));
     let membership = coordinator.join(&joining, &mut actors::clock::nonce).await?;
+    // Somebody else may have cut the key space since.
+    agree(coordinator.table(), config)?;
     for warning in &membership.warnings {
         warn!("{warning}");
     }
@@ -197,7 +196,6 @@ pub(super) async fn open(config: &Config, limits: Limits) -> anyhow::Result<Dura
     Ok(Durable {
         journal: journals.journal(&joining.node, membership.incarnation),
         incarnation: membership.incarnation,
-        keying: coordinator.table().keying(),
         holdings: holdings(membership, &*journals, &ended),
         stores: ground.stores(limits)?,
         snapshots: ground.snapshots(),

@@ -9,7 +9,7 @@ use actors::source::decode::{Decoder, Limits};
 use actors::source::file::FileSource;
 use actors::source::kafka::{KafkaOptions, KafkaSource};
 use anyhow::Context as _;
-use proto::types::{Keying, Leg};
+use proto::types::Leg;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Generated, KafkaSource as Kafka, SourceKind};
@@ -97,11 +97,11 @@ pub(super) fn begin_traffic(dir: &Path, start_ms: u64) -> anyhow::Result<()> {
 /// Makes the decoders of readers; a wrong pointer is found here, before anything starts.
 pub(super) fn decoders(
     config: &Config,
-    keying: Keying,
 ) -> anyhow::Result<Box<dyn Fn(Leg) -> Decoder + Send + Sync>> {
     let record_bytes = usize::try_from(config.join.max_record).unwrap_or(usize::MAX);
     let limits = Limits { record_bytes, ..Limits::default() };
-    let (legs, fields) = (config.sources.legs.clone(), config.rules.fields.clone());
+    let (legs, keying) = (config.sources.legs.clone(), config.sources.keying);
+    let fields = config.rules.fields.clone();
     let make = move |leg: Leg| {
         let from = &legs[leg.index()];
         let decoder = Decoder::new(leg, &from.id, &from.time, fields.pointers(leg), limits);

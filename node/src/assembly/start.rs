@@ -14,7 +14,7 @@ use actors::source::{Source, SourceError};
 use anyhow::Context as _;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use proto::types::{Keying, NodeId};
+use proto::types::NodeId;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -74,7 +74,7 @@ async fn single(config: Config) -> anyhow::Result<Running> {
         reads: None,
         look_back: look_back(&config, shares.prefetch, &clock, &tasks),
         dial: Box::new(alone),
-        decoders: inlet::decoders(&config, durable.keying)?,
+        decoders: inlet::decoders(&config)?,
         upserts: Box::new(move || Box::new(cells.clone())),
         rules,
         layout,
@@ -91,8 +91,7 @@ async fn single(config: Config) -> anyhow::Result<Running> {
         Upkeep::new(Arc::clone(&engine), durable.snapshots, durable.cluster, config.clone());
     let upkeep = Arc::new(upkeep);
     tasks.spawn(Arc::clone(&upkeep).run(stop.child_token()));
-    let rules = (config, durable.keying);
-    Ok(running((engine, upkeep), rules, (durable.lock, stop, figures, tasks), started))
+    Ok(running((engine, upkeep), config, (durable.lock, stop, figures, tasks), started))
 }
 
 /// By which rules transactions from `source` are decided.
@@ -133,12 +132,12 @@ pub(super) fn look_back(
 /// The running engine, as the command line knows it.
 fn running(
     (engine, upkeep): (Arc<Engine>, Arc<Upkeep>),
-    rules: (Config, Keying),
+    config: Config,
     (lock, stop, figures, tasks): (Arc<DirLock>, CancellationToken, CancellationToken, TaskTracker),
     started: Vec<String>,
 ) -> Running {
-    let (api, metrics) = (rules.0.listen.public, rules.0.listen.metrics);
-    let backend = Arc::new(EngineBackend::new(Arc::clone(&engine), rules, upkeep));
+    let (api, metrics) = (config.listen.public, config.listen.metrics);
+    let backend = Arc::new(EngineBackend::new(Arc::clone(&engine), config, upkeep));
     let own = Arc::<EngineBackend>::clone(&backend);
     let asked = stop.clone();
     let stopped = async move {

@@ -25,13 +25,12 @@ use crate::api::backend::Upkeep as Shown;
 use crate::config::Config;
 use crate::problem::{Code, Problem};
 
-/// Takes snapshots of a running engine, one at a time, and tidies up behind them.
+/// Takes snapshots of a running engine, and tidies up behind them: one thing after the other, in [`Upkeep::run`].
 pub(super) struct Upkeep {
     engine: Arc<Engine>,
     snapshots: Snapshots,
     cluster: ClusterView,
     config: Config,
-    turn: tokio::sync::Mutex<()>,
     shown: Mutex<Shown>,
     phases: Phases,
     requests: Requests,
@@ -44,9 +43,8 @@ impl Upkeep {
         cluster: ClusterView,
         config: Config,
     ) -> Self {
-        let (turn, shown) = (tokio::sync::Mutex::default(), Mutex::default());
-        let (phases, requests) = (Phases::default(), Requests::default());
-        Self { engine, snapshots, cluster, config, turn, shown, phases, requests }
+        let (shown, phases, requests) = (Mutex::default(), Phases::default(), Requests::default());
+        Self { engine, snapshots, cluster, config, shown, phases, requests }
     }
 
     pub(super) const fn snapshots(&self) -> &Snapshots {
@@ -70,7 +68,6 @@ impl Upkeep {
     }
 
     async fn create(&self) -> Result<Part, Problem> {
-        let _turn = self.turn.lock().await;
         let work = take::snapshot(&self.engine, &self.snapshots, &self.config, &self.phases);
         let taken = self.phases.measure(Phase::Total, work).await;
         let mut shown = self.shown.lock();
@@ -163,7 +160,6 @@ impl Upkeep {
     }
 
     async fn tidy(&self) -> anyhow::Result<Tidied> {
-        let _turn = self.turn.lock().await;
         let keep = self.config.join.keep_results;
         let age_ms = u64::try_from(keep.age.as_millis()).unwrap_or(u64::MAX);
         let tidying = Tidying {

@@ -1,6 +1,7 @@
 //! A piece of the key space.
 
 use std::fmt;
+use std::num::NonZeroU16;
 
 /// A half-open, never empty interval of 64-bit key hashes.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -21,11 +22,24 @@ impl KeyRange {
     }
 
     /// `count` ranges of equal size (to one hash) that cover every key, in order.
-    pub fn divide(count: std::num::NonZeroU16) -> impl Iterator<Item = Self> {
-        let count = u128::from(count.get());
+    pub fn divide(count: NonZeroU16) -> impl Iterator<Item = Self> {
+        (0..count.get()).map(move |index| Self::part(index, count))
+    }
+
+    /// The one at `index`, which must be below `count`, of those that [`Self::divide`] gives.
+    #[must_use]
+    pub fn part(index: u16, count: NonZeroU16) -> Self {
         // The last bound is 2^64, which is written as 0.
-        let bound = move |i: u128| u64::try_from((i << 64) / count).unwrap_or(0);
-        (0..count).map(move |i| Self { start: bound(i), end: bound(i + 1) })
+        let bound =
+            |i: u32| u64::try_from((u128::from(i) << 64) / u128::from(count.get())).unwrap_or(0);
+        Self { start: bound(index.into()), end: bound(u32::from(index) + 1) }
+    }
+
+    /// How many hashes lie in the range.
+    #[must_use]
+    pub const fn size(self) -> u128 {
+        let end = if self.end == 0 { 1 << 64 } else { self.end as u128 };
+        end - self.start as u128
     }
 
     /// The least hash in the range.
@@ -80,8 +94,6 @@ impl fmt::Display for KeyRange {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU16;
-
     use super::*;
 
     #[test]

@@ -34,9 +34,10 @@ impl Keying {
         let key = TransactionKey::of(id);
         let Some(partitions) = self.partitions else { return key };
         let partition = (murmur2(id) & 0x7fff_ffff) % u32::from(partitions.get());
-        let (start, end) = bounds(partition, partitions);
+        let partition = u16::try_from(partition).expect("a remainder is below what divides");
+        let keys = KeyRange::part(partition, partitions);
         // Spread over the partition's keys as it was over all.
-        let hash = start + ((u128::from(key.hash()) * (end - start)) >> 64);
+        let hash = u128::from(keys.start()) + ((u128::from(key.hash()) * keys.size()) >> u64::BITS);
         let lower = key.0 & u128::from(u64::MAX);
         TransactionKey((hash << 64) | lower)
     }
@@ -45,17 +46,9 @@ impl Keying {
     #[must_use]
     pub fn keys(self, partition: i32) -> Option<KeyRange> {
         let partitions = self.partitions?;
-        let partition = u32::try_from(partition).ok().filter(|&it| it < partitions.get().into())?;
-        let (start, end) = bounds(partition, partitions);
-        // 2^64 is written as 0.
-        KeyRange::new(u64::try_from(start).ok()?, u64::try_from(end).unwrap_or(0))
+        let partition = u16::try_from(partition).ok().filter(|&it| it < partitions.get())?;
+        Some(KeyRange::part(partition, partitions))
     }
-}
-
-/// The keys of a partition, as [`KeyRange::divide`] cuts them.
-fn bounds(partition: u32, partitions: NonZeroU16) -> (u128, u128) {
-    let bound = |it: u32| (u128::from(it) << 64) / u128::from(partitions.get());
-    (bound(partition), bound(partition + 1))
 }
 
 /// `MurmurHash2` (Appleby) with the seed of Kafka's Java client, `org.apache.kafka.common.utils.Utils.murmur2`.

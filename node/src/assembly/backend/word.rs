@@ -37,7 +37,7 @@ impl EngineBackend {
         &self,
         id: &str,
     ) -> Result<Option<Answer<Transaction>>, Problem> {
-        let key = self.keying.key(id.as_bytes());
+        let key = self.key(id);
         let epoch = || {
             let ranges = self.engine.ranges();
             ranges

@@ -80,9 +80,9 @@ impl Said {
                 let answer = Answer { value: transaction.checked()?, as_of: as_of.checked() };
                 Self::Found(Some(Box::new(answer)))
             }
-            RawSaid::Part(None) => Self::Part(None),
-            RawSaid::Part(Some(Ok(part))) => Self::Part(Some(Box::new(Ok(part.checked())))),
-            RawSaid::Part(Some(Err(problem))) => Self::Part(Some(Box::new(Err(problem.checked())))),
+            RawSaid::Part(part) => Self::Part(part.map(|outcome| {
+                Box::new(outcome.map(RawPart::checked).map_err(RawProblem::checked))
+            })),
         })
     }
 }

@@ -18,7 +18,7 @@ use coordinator::machine::plan::Load;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use parking_lot::RwLock;
-use proto::types::{Epoch, Keying, NodeId, PartitionIndex, RangeId, Slot};
+use proto::types::{Epoch, NodeId, PartitionIndex, RangeId, Slot};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -86,7 +86,7 @@ impl std::fmt::Debug for EngineBody {
 }
 
 impl EngineBodies {
-    async fn engine(&self, member: &Member, keying: Keying) -> anyhow::Result<EngineBody> {
+    async fn engine(&self, member: &Member) -> anyhow::Result<EngineBody> {
         let (config, clock) = (&self.config, &self.clock);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let source = inlet::open(config, self.shares.prefetch, clock, &tasks);
@@ -111,7 +111,7 @@ impl EngineBodies {
             reads: Some(BTreeSet::new()),
             look_back: start::look_back(config, self.shares.prefetch, clock, &tasks),
             dial: dial(&self.peers, &addresses),
-            decoders: inlet::decoders(config, keying)?,
+            decoders: inlet::decoders(config)?,
             upserts: Box::new(move || Box::new(cells.clone())),
             rules: start::rules(config, &*source),
             layout: Arc::new(layout),
@@ -148,14 +148,13 @@ impl Bodies for EngineBodies {
         async move {
             // Before any node joined the key space was cut.
             let view = self.ground.view(member.clone()).await?;
-            let keying = view.keying(&self.config).await?;
-            let body = self.engine(&member, keying).await?;
+            view.agrees(&self.config).await?;
+            let body = self.engine(&member).await?;
             let (engine, snapshots) = (Arc::clone(&body.engine), self.ground.snapshots());
             let upkeep = Upkeep::new(Arc::clone(&engine), snapshots, view, self.config.clone());
             let upkeep = Arc::new(upkeep);
             body.tasks.spawn(Arc::clone(&upkeep).run(body.stop.clone()));
-            let rules = (self.config.clone(), keying);
-            let backend = EngineBackend::new(Arc::clone(&engine), rules, upkeep);
+            let backend = EngineBackend::new(Arc::clone(&engine), self.config.clone(), upkeep);
             self.hub.begin(engine);
             self.front.begin(Arc::new(backend));
             let body: Arc<dyn Body> = Arc::new(body);

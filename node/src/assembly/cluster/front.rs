@@ -156,8 +156,9 @@ impl Front {
         let outside = self.outside()?;
         let view = outside.view();
         let hash = view.table.keying().key(id.as_bytes()).hash();
-        let range = view.table.ranges().find(|(_, range)| range.keys.contains(hash));
-        let Some((range, found)) = range else { return self.life()?.transaction(id).await };
+        let Some((range, found)) = view.table.range_of(hash) else {
+            return self.life()?.transaction(id).await;
+        };
         let unanswered = |why: String| {
             Problem::new(Code::RangesMissing, "what is known of it cannot be asked now", why)
                 .remedy("try again in some seconds")

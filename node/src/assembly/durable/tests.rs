@@ -34,5 +34,6 @@ async fn ids_become_keys_as_they_did_when_the_cluster_began() {
             Config { sources: Sources { keying: other, ..mine.sources.clone() }, ..mine.clone() };
         check_refused(&changed, Code::BadConfig, "the cluster began with 8").await;
     }
-    assert_eq!(open(&mine, Limits::default()).await.unwrap().keying, by(8));
+    let cluster = open(&mine, Limits::default()).await.unwrap().cluster;
+    assert_eq!(cluster.control.lock().await.table().keying(), by(8));
 }

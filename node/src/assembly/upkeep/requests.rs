@@ -102,21 +102,10 @@ impl Requests {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fake::snapshot;
 
     fn part(name: &str) -> Part {
-        let state = crate::api::backend::SnapshotState::Done;
-        let snapshot = Snapshot {
-            name: name.to_owned(),
-            created_ms: 0,
-            took_ms: None,
-            bytes: 0,
-            new_bytes: 0,
-            ranges: 0,
-            node: None,
-            state,
-            verified: false,
-        };
-        Part { snapshot, ranges: Vec::new() }
+        Part { snapshot: snapshot(name), ranges: Vec::new() }
     }
 
     #[tokio::test]
